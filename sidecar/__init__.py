@@ -1,0 +1,1 @@
+"""Pilotfish: ranks candidate models on live, unlabeled traffic."""

@@ -1,0 +1,195 @@
+"""Loads the configuration and says every fault at once: where it is, what it is, the mend."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from sidecar.config.schema import Config
+from sidecar.domain.errors import InvalidError
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong in a configuration file; `line` counts from 1, 0 where there is none."""
+
+    place: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, " if self.line else ""
+        return f"{where}{self.place}: {self.message}"
+
+
+class ConfigFaultsError(InvalidError):
+    """A configuration that cannot be used, with everything that is wrong in it."""
+
+    def __init__(self, path: Path, faults: Iterable[Fault]) -> None:
+        self.path = path
+        self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
+        super().__init__("\n".join(f"{path}: {fault}" for fault in self.faults))
+
+
+class _Environment(Config, BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PILOTFISH_", env_nested_delimiter="__")
+
+
+def load_config(path: Path) -> Config:
+    """Reads, overrides from the environment, and validates a configuration file.
+
+    Raises:
+        ConfigFaultsError: with all faults that could be found.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigFaultsError(path, [Fault("file", 0, f"cannot be read: {error}")]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigFaultsError(
+            path, [Fault("file", mark.line + 1 if mark else 0, f"is not YAML: {problem}")]
+        ) from error
+    if not isinstance(data, dict):
+        raise ConfigFaultsError(path, [Fault("file", 1, "is not a mapping; begin with `endpoints:`")])
+    data = _override(data, EnvSettingsSource(_Environment)())
+    faults = [Fault(_text(place), _line(root, place), message) for place, message in _contradictions(data)]
+    try:
+        config = Config.model_validate(data, context={"folder": path.resolve().parent})
+    except ValidationError as error:
+        items = error.errors(include_url=False, include_input=False)
+        for item in items:
+            place = tuple(item["loc"])
+            # A list that lost all its entries to faults is not too short.
+            if item["type"] == "too_short" and any(
+                place == other["loc"][: len(place)] != other["loc"] for other in items
+            ):
+                continue
+            faults.append(Fault(_text(place), _line(root, place), _say(item["type"], place, item["msg"])))
+        raise ConfigFaultsError(path, faults) from error
+    if faults:
+        raise ConfigFaultsError(path, faults)
+    return config
+
+
+def _override(data: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(data)
+    for key, value in by.items():
+        below = merged.get(key)
+        merged[key] = (
+            _override(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
+    return merged
+
+
+def _say(kind: str, place: Place, message: str) -> str:
+    if kind != "extra_forbidden":
+        return message.removeprefix("Value error, ")
+    known = _keys_at(place[:-1])
+    nearest = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    return (
+        f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; known: {', '.join(known)}"
+    )
+
+
+def _keys_at(place: Place) -> list[str]:
+    """The keys that the schema knows at a place."""
+    model: Any = Config
+    for step in place:
+        if isinstance(step, str) and isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[step].annotation
+        model = next((part for part in _parts(model) if _is_model(part)), model)
+    return sorted(model.model_fields) if _is_model(model) else []
+
+
+def _parts(annotation: Any) -> Iterator[Any]:  # noqa: ANN401 - a type annotation
+    yield annotation
+    for part in typing.get_args(annotation):
+        yield from _parts(part)
+
+
+def _is_model(thing: Any) -> bool:  # noqa: ANN401 - a type annotation
+    return isinstance(thing, type) and issubclass(thing, BaseModel)
+
+
+def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
+    """What no single field can know. Looks at raw data, so that it speaks beside other faults."""
+    listens: dict[str, Any] = {}
+    watched: Counter[tuple[str, str]] = Counter()
+    endpoints = _mappings(data.get("endpoints"))
+    yield from _repeated(endpoints, ("endpoints",))
+    for index, endpoint in endpoints:
+        candidates = _mappings(endpoint.get("candidates"))
+        yield from _repeated(candidates, ("endpoints", index, "candidates"))
+        names = [candidate.get("name") for _, candidate in candidates]
+        if names and "incumbent" in endpoint and endpoint["incumbent"] not in names:
+            known = ", ".join(map(str, names))
+            yield (
+                ("endpoints", index, "incumbent"),
+                f"{endpoint['incumbent']!r} is no candidate; they are: {known}",
+            )
+        for number, capture in _mappings(endpoint.get("capture")):
+            proxy = capture.get("proxy")
+            if not isinstance(proxy, dict):
+                continue
+            place: Place = ("endpoints", index, "capture", number, "proxy")
+            listen, upstream = str(proxy.get("listen")), proxy.get("upstream")
+            if listens.setdefault(listen, upstream) != upstream:
+                yield (
+                    (*place, "upstream"),
+                    f"{listen} already leads to {listens[listen]}; one listener has one upstream",
+                )
+            model = str(proxy.get("model") or endpoint.get("name"))
+            watched[listen, model] += 1
+            if watched[listen, model] > 1:
+                yield (*place, "model"), f"{model!r} on {listen} is watched already; an endpoint each"
+
+
+def _repeated(entries: list[tuple[int, dict[str, Any]]], place: Place) -> Iterator[tuple[Place, str]]:
+    seen: set[str] = set()
+    for index, entry in entries:
+        name = str(entry.get("name"))
+        if name in seen:
+            yield (*place, index, "name"), f"{name!r} is taken; names are unique"
+        seen.add(name)
+
+
+def _mappings(value: Any) -> list[tuple[int, dict[str, Any]]]:  # noqa: ANN401 - raw YAML
+    entries = value if isinstance(value, list) else []
+    return [(index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict)]
+
+
+def _text(place: Place) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return text.lstrip(".") or "file"
+
+
+def _line(node: yaml.Node | None, place: Place) -> int:
+    """The line of a place, or of the nearest one above it that stands in the file."""
+    line = 0
+    for step in place:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == step), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line

@@ -1,0 +1,152 @@
+"""The one schema of the configuration file. Frozen; every limit has a default and a unit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from sidecar.config.units import Address, FilePath, Seconds, Size
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Proxy(_Section):
+    """The built-in proxy: relays every byte to `upstream` and reads along."""
+
+    listen: Address = Field(description="where clients connect")
+    upstream: Address | None = Field(
+        default=None, description="the model server; without one the incumbent answers through onnxruntime"
+    )
+    model: str | None = Field(
+        default=None, description="model name in the requests to sample; default: the endpoint's name"
+    )
+
+
+class Capture(_Section):
+    """One way in for an endpoint's traffic."""
+
+    proxy: Proxy
+
+
+class Sample(_Section):
+    """Which requests are kept."""
+
+    fraction: float = Field(default=0.1, ge=0, le=1, description="share of the requests, 0..1")
+    max_per_second: float = Field(default=200, gt=0, description="requests a second, at most")
+    max_item_bytes: Size = Field(
+        default=1 << 20, description="a larger request or answer is dropped: oversize"
+    )
+
+
+class Input(_Section):
+    """What of a request the candidates are given."""
+
+    tensor: str | None = Field(
+        default=None, description="the request's tensor for candidates with one input of another name"
+    )
+
+
+class Output(_Section):
+    """What of the incumbent's live answer is used."""
+
+    tensor: str | None = Field(
+        default=None,
+        description="tensor with class probabilities or logits; default: the incumbent's profile says",
+    )
+
+
+class Window(_Section):
+    """What is remembered of the traffic, in memory."""
+
+    items: int = Field(default=4096, ge=1, le=1 << 20, description="items, at most")
+    bytes: Size = Field(default=64 << 20, description="of the items' inputs, at most")
+
+
+class Onnx(_Section):
+    """A model that onnxruntime runs in the scoring process."""
+
+    path: FilePath
+    threads: int = Field(default=1, ge=1, le=64, description="intra-op threads")
+    batch: int = Field(default=32, ge=1, le=4096, description="items given to the model at once")
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="request tensor by model input, where the names differ"
+    )
+    session: dict[str, str] = Field(
+        default_factory=dict, description="onnxruntime session configuration entries"
+    )
+
+
+class Candidate(_Section):
+    """A model that could serve."""
+
+    name: Name
+    profile: FilePath
+    onnx: Onnx
+
+
+class Ranking(_Section):
+    """When and how the candidates are ranked."""
+
+    every: Seconds = 5.0
+    stale_after: Seconds = Field(default=60.0, description="an older ranking says STALE")
+    min_items: int = Field(default=50, ge=2, description="fewer items say INSUFFICIENT_DATA")
+    objectives: tuple[Literal["accuracy"], ...] = Field(
+        default=("accuracy",), min_length=1, description="this version ranks by accuracy"
+    )
+    seed: int = Field(default=0, ge=0, description="of the bootstrap")
+
+
+class Endpoint(_Section):
+    """A named stream of requests for one task."""
+
+    name: Name
+    capture: tuple[Capture, ...] = Field(default=(), description="without any, items come through Observe")
+    sample: Sample = Sample()
+    input: Input = Input()
+    output: Output = Output()
+    window: Window = Window()
+    incumbent: Name
+    candidates: tuple[Candidate, ...] = Field(min_length=1, max_length=256)
+    ranking: Ranking = Ranking()
+
+
+class Serve(_Section):
+    """Where Pilotfish answers. A change needs a restart."""
+
+    grpc: Address = "0.0.0.0:9500"
+    http: Address = "0.0.0.0:9400"
+    max_message_bytes: Size = Field(default=4 << 20, description="of a message to Pilotfish's own services")
+    max_watchers: int = Field(default=1000, ge=1, description="open WatchRanking streams, at most")
+    grace: Seconds = Field(default=10.0, description="to finish open calls at shutdown")
+
+
+class Scoring(_Section):
+    """The scoring process and what it may take. A change needs a restart."""
+
+    cpu_share: float = Field(default=0.5, gt=0, le=64, description="share of one core, kept on average")
+    nice: int = Field(default=10, ge=0, le=19, description="scheduling priority given way")
+    queue: Size = Field(default=16 << 20, description="sampled requests that wait for scoring, at most")
+
+
+class Log(_Section):
+    """What is logged. Payloads never are."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Config(_Section):
+    """The whole file. Environment variables override it: PILOTFISH_SERVE__GRPC=127.0.0.1:9500."""
+
+    endpoints: tuple[Endpoint, ...] = Field(min_length=1)
+    models: FilePath | None = Field(
+        default=None, description="folder that RegisterCandidate may name files in; default: the file's own"
+    )
+    serve: Serve = Serve()
+    scoring: Scoring = Scoring()
+    log: Log = Log()

@@ -1,0 +1,72 @@
+"""Values with units as people write them: `64MiB`, `5s`, `0.0.0.0:9500`, paths."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+_BYTES: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
+_ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):([0-9]{1,5})")
+_LAST_PORT: Final = 65535
+
+
+def _quantity(value: Any, units: dict[str, float], example: str) -> float:  # noqa: ANN401 - raw YAML
+    match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+    if match is None or match[2] not in units:
+        raise ValueError(f"write a number with a unit ({', '.join(units)}), like {example}")
+    return float(match[1]) * units[match[2]]
+
+
+def _bytes(value: Any) -> int:  # noqa: ANN401 - raw YAML
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return int(_quantity(value, dict(_BYTES), "64MiB"))
+
+
+def _seconds(value: Any) -> float:  # noqa: ANN401 - raw YAML
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return _quantity(value, _SECONDS, "5s")
+
+
+def _address(value: str) -> str:
+    match = _ADDRESS.fullmatch(value)
+    if match is None or int(match[2]) > _LAST_PORT:
+        raise ValueError("write HOST:PORT, like 127.0.0.1:8001")
+    return value
+
+
+def _absolute(value: Path, info: ValidationInfo) -> Path:
+    """Takes relative paths from the folder of the configuration file."""
+    folder = (info.context or {}).get("folder")
+    return value if folder is None else Path(folder, value)
+
+
+Size = Annotated[
+    int,
+    BeforeValidator(_bytes),
+    Field(gt=0),
+    WithJsonSchema(
+        {"type": ["string", "integer"], "description": "bytes, or with a unit: 64MiB", "examples": ["64MiB"]}
+    ),
+]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(gt=0),
+    WithJsonSchema({"type": ["string", "number"], "description": "seconds, or with a unit: 5s, 200ms, 1m"}),
+]
+Address = Annotated[str, AfterValidator(_address)]
+FilePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Splits a valid `HOST:PORT`; brackets around IPv6 are taken off."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
