@@ -1,0 +1,1 @@
+"""From the candidates' answers to estimated accuracy with interval and state."""

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from sidecar.config.schema import Config
+from sidecar.config.schema import Config, Endpoint
 from sidecar.domain.errors import InvalidError
 
 Place = tuple[str | int, ...]
@@ -52,6 +52,30 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigFaultsError: with all faults that could be found.
     """
+    root, data = _read(path)
+    return _validate(path, root, _override(data, EnvSettingsSource(_Environment)()), within=())
+
+
+def load_candidates(path: Path) -> Endpoint:
+    """Reads one endpoint: a configuration file with one, or a file with just an endpoint's keys.
+
+    Without `name` and `incumbent` the endpoint is called offline and its first candidate serves.
+
+    Raises:
+        ConfigFaultsError: with all faults that could be found.
+    """
+    root, data = _read(path)
+    if "endpoints" in data:
+        config = _validate(path, root, data, within=())
+        if len(config.endpoints) != 1:
+            raise ConfigFaultsError(path, [Fault("endpoints", 0, "has several; keep the one to rank")])
+        return config.endpoints[0]
+    first = next((entry for _, entry in _mappings(data.get("candidates"))), {})
+    endpoint = {"name": "offline", "incumbent": first.get("name"), **data}
+    return _validate(path, root, {"endpoints": [endpoint]}, within=("endpoints", 0)).endpoints[0]
+
+
+def _read(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -61,13 +85,21 @@ def load_config(path: Path) -> Config:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
-        raise ConfigFaultsError(
-            path, [Fault("file", mark.line + 1 if mark else 0, f"is not YAML: {problem}")]
-        ) from error
+        fault = Fault("file", mark.line + 1 if mark else 0, f"is not YAML: {problem}")
+        raise ConfigFaultsError(path, [fault]) from error
     if not isinstance(data, dict):
         raise ConfigFaultsError(path, [Fault("file", 1, "is not a mapping; begin with `endpoints:`")])
-    data = _override(data, EnvSettingsSource(_Environment)())
-    faults = [Fault(_text(place), _line(root, place), message) for place, message in _contradictions(data)]
+    return root, data
+
+
+def _validate(path: Path, root: yaml.Node | None, data: dict[str, Any], *, within: Place) -> Config:
+    """Validates a whole configuration; the file holds what is found at `within`."""
+
+    def fault(place: Place, message: str) -> Fault:
+        inner = place[len(within) :] if place[: len(within)] == within else place
+        return Fault(_text(inner), _line(root, inner), message)
+
+    faults = [fault(place, message) for place, message in _contradictions(data)]
     try:
         config = Config.model_validate(data, context={"folder": path.resolve().parent})
     except ValidationError as error:
@@ -79,7 +111,7 @@ def load_config(path: Path) -> Config:
                 place == other["loc"][: len(place)] != other["loc"] for other in items
             ):
                 continue
-            faults.append(Fault(_text(place), _line(root, place), _say(item["type"], place, item["msg"])))
+            faults.append(fault(place, _say(item["type"], place, item["msg"])))
         raise ConfigFaultsError(path, faults) from error
     if faults:
         raise ConfigFaultsError(path, faults)

@@ -17,6 +17,7 @@ class TargetStatistics:
         low: least value of each feature [d].
         high: greatest value of each feature [d].
         mean: [d].
+        outside: share of each feature's values outside the source's range [d].
         reference: counts [T, BINS], scaled by each partition itself.
         pooled: counts [T, BINS + 2], scaled by the source's range.
         feature_counts: [T, d, FEATURE_BINS], by the source's quantile edges.
@@ -26,9 +27,24 @@ class TargetStatistics:
     low: Floats
     high: Floats
     mean: Floats
+    outside: Floats
     reference: Array
     pooled: Array
     feature_counts: Array
+
+
+@dataclass(frozen=True, slots=True)
+class SourceThresholds:
+    """How far a source's own partitions lie apart, nats; made by `sidecar.measures.thresholds`.
+
+    Attributes:
+        pooled: 95 % quantile between two partitions' pooled histograms; None with fewer than two.
+        features: the same between a partition's feature histogram and the rest of the source [d];
+            None with fewer than two partitions or without binned features.
+    """
+
+    pooled: float | None
+    features: Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +54,13 @@ class Evidence:
     Attributes:
         profiles: each candidate's source profile, C of them.
         targets: the window as each candidate's profile bins it, C of them.
+        thresholds: `source_thresholds` of each profile, C of them; constant, so made once a profile.
         labels: K names; the joint label space.
         probabilities: float64 [C, n, K], rows sum to 1; the same n items for every candidate.
     """
 
     profiles: tuple[SourceProfile, ...]
     targets: tuple[TargetStatistics, ...]
+    thresholds: tuple[SourceThresholds, ...]
     labels: tuple[str, ...]
     probabilities: Array

@@ -50,12 +50,12 @@ def feature_counts(rows: Array, edges: Floats) -> Array:
 
     Args:
         rows: finite, shape [rows, features].
-        edges: ascending inner edges, shape [features, bins - 1].
+        edges: ascending inner edges, shape [features, bins - 1]; or [0, bins - 1] to count nothing.
 
     Returns:
         int64 [features, bins]; bin b holds edges[b-1] < value <= edges[b], the outer ones are open.
     """
-    beyond = np.stack([(rows > edge).sum(axis=0) for edge in edges.T], axis=1)
+    beyond = np.stack([(rows[:, : len(edges)] > edge).sum(axis=0) for edge in edges.T], axis=1)
     rows_of_each = np.full((len(edges), 1), len(rows))
     return -np.diff(beyond, axis=1, prepend=rows_of_each, append=0)
 

@@ -1,0 +1,1 @@
+"""Source profiles: built offline from training data, written to and read from one file."""

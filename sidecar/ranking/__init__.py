@@ -1,0 +1,1 @@
+"""The ranking: one immutable snapshot of an endpoint's candidates, best first."""

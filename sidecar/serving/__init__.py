@@ -1,0 +1,1 @@
+"""What others ask: the gRPC services, health, reflection, and the HTTP port. Computes nothing."""

@@ -1,0 +1,1 @@
+"""Candidates answer sampled items, inside a budget. The only room that runs models."""

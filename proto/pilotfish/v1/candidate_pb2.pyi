@@ -59,7 +59,7 @@ class CandidateStatus(_message.Message):
     reason: _builtins.str
     incumbent: _builtins.bool
     configured: _builtins.bool
-    """False: added by RegisterCandidate."""
+    """True: the configuration file has it; false: RegisterCandidate added it."""
     @_builtins.property
     def candidate(self) -> Global___Candidate: ...
     def __init__(

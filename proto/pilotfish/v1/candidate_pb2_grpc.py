@@ -71,7 +71,7 @@ class CandidateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveCandidate(self, request, context):
-        """Removes a candidate. The incumbent cannot be removed.
+        """Removes a candidate until the sidecar's next start. The incumbent cannot be removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class CandidateServiceStub:
     Kept until it is removed or the sidecar stops; the configuration file is not changed.
     """
     RemoveCandidate: _grpc.UnaryUnaryMultiCallable[_candidate_pb2.RemoveCandidateRequest, _candidate_pb2.RemoveCandidateResponse]
-    """Removes a candidate. The incumbent cannot be removed."""
+    """Removes a candidate until the sidecar's next start. The incumbent cannot be removed."""
 
 @_typing.type_check_only
 class CandidateServiceAsyncStub(CandidateServiceStub):
@@ -52,7 +52,7 @@ class CandidateServiceAsyncStub(CandidateServiceStub):
     Kept until it is removed or the sidecar stops; the configuration file is not changed.
     """
     RemoveCandidate: _aio.UnaryUnaryMultiCallable[_candidate_pb2.RemoveCandidateRequest, _candidate_pb2.RemoveCandidateResponse]  # type: ignore[assignment]
-    """Removes a candidate. The incumbent cannot be removed."""
+    """Removes a candidate until the sidecar's next start. The incumbent cannot be removed."""
 
 class CandidateServiceServicer(metaclass=_abc_1.ABCMeta):
     """Lists and changes the candidates of an endpoint while the sidecar runs."""
@@ -80,6 +80,6 @@ class CandidateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _candidate_pb2.RemoveCandidateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_candidate_pb2.RemoveCandidateResponse, _abc.Awaitable[_candidate_pb2.RemoveCandidateResponse]]:
-        """Removes a candidate. The incumbent cannot be removed."""
+        """Removes a candidate until the sidecar's next start. The incumbent cannot be removed."""
 
 def add_CandidateServiceServicer_to_server(servicer: CandidateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

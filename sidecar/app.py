@@ -1,0 +1,225 @@
+"""The composition root: reads top to bottom as a request becomes a ranking."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from pathlib import Path
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry, ProcessCollector
+
+from sidecar.capture.intake import Intake, Sampling
+from sidecar.config import Candidate, Config, Endpoint, load_config
+from sidecar.config.units import split_address
+from sidecar.config.watch import FileWatch
+from sidecar.desired import DesiredState
+from sidecar.domain.errors import PilotfishError
+from sidecar.listeners import Listeners
+from sidecar.scoring.link import ScoringLink
+from sidecar.serving import http
+from sidecar.serving.board import Board
+from sidecar.serving.candidates import CandidateService
+from sidecar.serving.ranking import RankingService
+from sidecar.serving.traffic import TrafficService
+from sidecar.shadow.onnx import OnnxModel
+from sidecar.telemetry.metrics import Metrics, Reading
+
+_WATCH_S = 1.0
+
+log = structlog.get_logger("pilotfish")
+
+
+def _open_incumbent(incumbent: Candidate) -> OnnxModel:
+    """The model that answers where there is no upstream."""
+    onnx = incumbent.onnx
+    return OnnxModel(onnx.path, threads=onnx.threads, options=onnx.session)
+
+
+class Sidecar:
+    """The serving process. `start`, then `close`; close is idempotent and safe without start."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path = path
+        self._watch = FileWatch(path)
+        self._desired = DesiredState(config, path.resolve().parent)
+        self._reloads = 0
+        self._reload_failures = 0
+        self._refused = False
+        self._ready = False
+        self._closed = False
+        self._task: asyncio.Task[None] | None = None
+
+        # capture -> scoring process -> board -> services
+        self.board = Board(time.monotonic)
+        self.link = ScoringLink(config, self.board.hear)
+        self._intakes: dict[str, Intake] = {}
+        self.listeners = Listeners(_open_incumbent)
+        self._ranking = RankingService(self.board, max_watchers=config.serve.max_watchers)
+        self._health = health.aio.HealthServicer()
+        self._server = self._grpc_server(config)
+        self._grpc_address = config.serve.grpc
+        self.grpc_port = 0
+        registry = CollectorRegistry()
+        registry.register(Metrics(self._read))
+        ProcessCollector(registry=registry)
+        self.http = http.HttpServer(
+            http.application(registry, self._missing), *split_address(config.serve.http)
+        )
+        self._grace_s = config.serve.grace
+
+    async def start(self) -> None:
+        """Opens every port and starts scoring.
+
+        Raises:
+            OSError: a port cannot be bound.
+        """
+        await self._apply()
+        await self.link.start()
+        self.grpc_port = self._server.add_insecure_port(self._grpc_address)
+        await self._server.start()
+        await self.http.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        self._task = asyncio.create_task(self._every_second(), name="pilotfish-watch")
+        self._ready = True
+        log.info("serving", grpc=self.grpc_port, http=self.http.port, proxies=self.listeners.addresses)
+
+    async def close(self) -> None:
+        """Stops accepting, lets open calls finish within the grace, ends scoring."""
+        if self._closed:
+            return
+        self._closed = True
+        self._ready = False
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._health.enter_graceful_shutdown()
+        await asyncio.gather(self.listeners.close(self._grace_s), self._stop_serving())
+        await self.link.close()
+        await self.http.close()
+        log.info("stopped")
+
+    def intake(self, endpoint: str) -> Intake:
+        """The sampler and accounting of an endpoint, or NotFoundError."""
+        self._desired.endpoint(endpoint)
+        return self._intakes[endpoint]
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An endpoint with all its candidates, or NotFoundError."""
+        return self._desired.endpoint(name)
+
+    def configured(self, endpoint: str) -> frozenset[str]:
+        """Names of the candidates that stand in the file."""
+        return self._desired.configured(endpoint)
+
+    def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> None:
+        """Adds a candidate, or InvalidError."""
+        self._desired.register(endpoint, name=name, profile=profile, onnx=onnx)
+        self.link.desire(self._desired.config)
+        log.info("candidate registered", endpoint=endpoint, candidate=name)
+
+    def remove(self, endpoint: str, name: str) -> None:
+        """Removes a candidate, or InvalidError."""
+        self._desired.remove(endpoint, name)
+        self.link.desire(self._desired.config)
+        log.info("candidate removed", endpoint=endpoint, candidate=name)
+
+    async def _apply(self) -> None:
+        """Brings captures, board and scoring in line with the desired state."""
+        config = self._desired.config
+        self._intakes = {one.name: self._intake_for(one) for one in config.endpoints}
+        await self.listeners.apply(config.endpoints, self._intakes)
+        self.board.configure(config.endpoints)
+        self.link.desire(config)
+
+    def _intake_for(self, endpoint: Endpoint) -> Intake:
+        """The endpoint's intake; one that exists keeps its counts."""
+        sample = endpoint.sample
+        intake = self._intakes.get(endpoint.name)
+        if intake is not None:
+            intake.sampling = Sampling(sample.fraction, sample.max_per_second, sample.max_item_bytes)
+            return intake
+        return Intake(
+            endpoint.name,
+            fraction=sample.fraction,
+            max_per_second=sample.max_per_second,
+            max_item_bytes=sample.max_item_bytes,
+            sink=self.link,
+            uniform=random.random,
+            clock=time.monotonic,
+        )
+
+    def _grpc_server(self, config: Config) -> grpc.aio.Server:
+        services = (
+            self._ranking,
+            CandidateService(self, self.board),
+            TrafficService(self),
+        )
+        limit = config.serve.max_message_bytes
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_send_message_length", limit),
+                # Two sidecars on one port would share the calls between them unseen.
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        server.add_generic_rpc_handlers(tuple(service.methods() for service in services))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*(service.name for service in services), health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        return server
+
+    async def _stop_serving(self) -> None:
+        await self._server.stop(self._grace_s)
+
+    async def _every_second(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            self.board.age()
+            if self._watch.changed():
+                await self._reload()
+
+    async def _reload(self) -> None:
+        before = self._desired.file
+        try:
+            self._desired.reload(load_config(self._path))
+            try:
+                await self._apply()
+            except PilotfishError:
+                self._desired.reload(before)
+                await self._apply()
+                raise
+        except PilotfishError as error:
+            self._reload_failures += 1
+            self._refused = True
+            log.warning(
+                "configuration refused; the old one stays in force", path=str(self._path), why=str(error)
+            )
+            return
+        self._reloads += 1
+        self._refused = False
+        log.info("configuration reloaded", path=str(self._path))
+
+    def _missing(self) -> str:
+        return "" if self._ready else "not serving yet"
+
+    def _read(self) -> Reading:
+        return Reading(
+            accounting={name: intake.counts for name, intake in self._intakes.items()},
+            snapshots=self.board.snapshots(),
+            proxies={listen: proxy.counts for listen, proxy in self.listeners.proxies.items()},
+            scoring_up=self.link.running,
+            scoring_restarts=self.link.restarts,
+            queued_bytes=self.link.queued_bytes,
+            watchers=self._ranking.watchers,
+            reloads=self._reloads,
+            reload_failures=self._reload_failures,
+            refused=self._refused,
+        )

@@ -1,0 +1,126 @@
+"""Reads along with one connection: which calls are open, and which of them are to be samples.
+
+It is given bytes after they were forwarded; nothing here can change or delay them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sidecar.capture.calls import SampledCall, UnnamedCall
+from sidecar.capture.http2 import PREFACE, Http2Reader
+from sidecar.capture.intake import DropReason
+from sidecar.capture.messages import Memory
+from sidecar.capture.watchlist import Watchlist
+from sidecar.domain.errors import InvalidError
+
+_PATH: Final = b":path"
+_ENCODING: Final = b"grpc-encoding"
+_STATUS: Final = b"grpc-status"
+_MODEL_INFER: Final = b"/inference.GRPCInferenceService/ModelInfer"
+_OK: Final = b"0"
+# CANCELLED and DEADLINE_EXCEEDED: a server that notices first says what the client decided.
+_GIVEN_UP: Final = frozenset({b"1", b"4"})
+_MAX_OPEN_CALLS: Final = 16384
+
+# None stands for a call of no interest, or of none any more.
+_OpenCalls = dict[int, UnnamedCall | SampledCall | None]
+
+
+class ConnectionObserver:
+    """Follows the calls of one connection; memory is bounded by `memory` and by the calls it may have."""
+
+    def __init__(self, watchlist: Watchlist, memory: Memory) -> None:
+        self._open: _OpenCalls = {}
+        requests, responses = _Requests(self._open, watchlist, memory), _Responses(self._open)
+        self._from_client = Http2Reader(requests, preface=PREFACE, keep=frozenset({_PATH, _ENCODING}))
+        self._from_server = Http2Reader(responses, preface=b"", keep=frozenset({_ENCODING, _STATUS}))
+
+    @property
+    def open_calls(self) -> int:
+        """Calls of any method that have not ended."""
+        return len(self._open)
+
+    def hear_client(self, chunk: bytes) -> None:
+        """Reads what the client sent.
+
+        Raises:
+            InvalidError: the bytes cannot be read; the observer must not be used any more.
+            hpack.HPACKError: the same.
+        """
+        self._from_client.feed(chunk)
+
+    def hear_server(self, chunk: bytes) -> None:
+        """Reads what the model server sent.
+
+        Raises:
+            InvalidError: the bytes cannot be read; the observer must not be used any more.
+            hpack.HPACKError: the same.
+        """
+        self._from_server.feed(chunk)
+
+    def close(self, reason: DropReason) -> None:
+        """Ends what is under way, with one reason; a second time does nothing."""
+        while self._open:
+            _drop(self._open.popitem()[1], reason)
+
+
+class _Requests:
+    def __init__(self, calls: _OpenCalls, watchlist: Watchlist, memory: Memory) -> None:
+        self._open = calls
+        self._watchlist = watchlist
+        self._memory = memory
+
+    def on_headers(self, stream: int, fields: dict[bytes, bytes], *, ended: bool) -> None:
+        if ended or stream in self._open:
+            return  # no message follows, or these are trailers
+        if len(self._open) >= _MAX_OPEN_CALLS:
+            raise InvalidError(
+                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is not read along"
+            )
+        followed = fields.get(_PATH) == _MODEL_INFER
+        encoding = fields.get(_ENCODING, b"")
+        self._open[stream] = UnnamedCall(encoding, self._watchlist, self._memory) if followed else None
+
+    def on_data(self, stream: int, piece: memoryview, *, ended: bool) -> None:  # noqa: ARG002 - only answers end
+        call = self._open.get(stream)
+        if isinstance(call, UnnamedCall):
+            self._open[stream] = call.hear_request(piece)
+        elif call is not None and not call.hear_request(piece):
+            self._open[stream] = None
+
+    def on_reset(self, stream: int) -> None:
+        _drop(self._open.pop(stream, None), DropReason.CANCELLED)
+
+
+class _Responses:
+    def __init__(self, calls: _OpenCalls) -> None:
+        self._open = calls
+
+    def on_headers(self, stream: int, fields: dict[bytes, bytes], *, ended: bool) -> None:
+        if not ended:
+            call = self._open.get(stream)
+            if isinstance(call, SampledCall):
+                call.response_encoding = fields.get(_ENCODING, b"")
+            return
+        call = self._open.pop(stream, None)
+        status = fields.get(_STATUS)
+        if isinstance(call, SampledCall) and status == _OK:
+            call.succeed()
+        else:
+            _drop(call, DropReason.CANCELLED if status in _GIVEN_UP else DropReason.FAILED_CALL)
+
+    def on_data(self, stream: int, piece: memoryview, *, ended: bool) -> None:
+        call = self._open.get(stream)
+        if isinstance(call, SampledCall) and not call.hear_response(piece):
+            self._open[stream] = None
+        if ended:
+            self.on_reset(stream)  # without trailers there is no status
+
+    def on_reset(self, stream: int) -> None:
+        _drop(self._open.pop(stream, None), DropReason.FAILED_CALL)
+
+
+def _drop(call: UnnamedCall | SampledCall | None, reason: DropReason) -> None:
+    if isinstance(call, SampledCall):
+        call.drop(reason)

@@ -1,0 +1,177 @@
+"""The V2 codec: from tensors on the wire to arrays and back.
+
+With `embedded`, the only place that knows tritonclient's message classes. No other binding of protobuf
+package `inference` may be imported in this process: two of them crash it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError, Message
+from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.v1 import traffic_pb2
+from tritonclient.grpc import service_pb2
+
+from sidecar.capture.elements import (
+    RejectReason,
+    UnreadableError,
+    datatype_of,
+    from_raw,
+    from_values,
+    to_raw,
+)
+from sidecar.domain.tensors import Array, Batch
+
+_TYPED_FIELDS: Final = {
+    "BOOL": "bool_contents",
+    "INT8": "int_contents",
+    "INT16": "int_contents",
+    "INT32": "int_contents",
+    "INT64": "int64_contents",
+    "UINT8": "uint_contents",
+    "UINT16": "uint_contents",
+    "UINT32": "uint_contents",
+    "UINT64": "uint64_contents",
+    "FP32": "fp32_contents",
+    "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
+}
+_SHARED_MEMORY: Final = "shared_memory_region"
+
+
+def decode_observation(observation: scoring_pb2.Observation) -> Batch:
+    """Turns a captured call, or an item that was pushed, into its items.
+
+    Outputs that have no row for each item are left out, and so are all outputs when the answer lies in
+    shared memory: the items are of use without them.
+
+    Raises:
+        UnreadableError: with the reason to count.
+    """
+    if observation.HasField("pushed"):
+        inputs = _pushed(observation.pushed.inputs)
+        outputs = _pushed(observation.pushed.outputs)
+    else:
+        inputs = decode_request(observation.v2_request)
+        outputs = _answer(observation.v2_response)
+    items = _items(inputs)
+    return Batch(inputs, {name: array for name, array in outputs.items() if array.shape[:1] == (items,)})
+
+
+def decode_request(raw: bytes) -> dict[str, Array]:
+    """Reads a serialised ModelInferRequest.
+
+    Returns:
+        Arrays by input name, in the declared shapes; BYTES as `bytes` objects, BF16 as float32.
+
+    Raises:
+        UnreadableError: it is malformed, contradicts itself, or its tensors lie in shared memory.
+    """
+    request = _parse(service_pb2.ModelInferRequest(), raw)
+    return request_inputs(request)
+
+
+def request_inputs(request: Any) -> dict[str, Array]:  # noqa: ANN401 - tritonclient has no types
+    """Reads the inputs of a ModelInferRequest; see `decode_request`."""
+    return _tensors("input", request.inputs, request.raw_input_contents)
+
+
+def decode_response(raw: bytes) -> dict[str, Array]:
+    """Reads a serialised ModelInferResponse; see `decode_request`."""
+    response = _parse(service_pb2.ModelInferResponse(), raw)
+    return _tensors("output", response.outputs, response.raw_output_contents)
+
+
+def encode_response(
+    model_name: str, model_version: str, request_id: str, outputs: Mapping[str, Array]
+) -> Any:  # noqa: ANN401 - tritonclient has no types
+    """Builds a ModelInferResponse with raw contents.
+
+    Args:
+        model_name: the model that answered.
+        model_version: its version.
+        request_id: of the request, to be given back.
+        outputs: arrays by name; text may be `str` or `bytes` objects.
+
+    Raises:
+        InvalidError: an array has a type that V2 has no name for.
+    """
+    return service_pb2.ModelInferResponse(
+        model_name=model_name,
+        model_version=model_version,
+        id=request_id,
+        outputs=[
+            service_pb2.ModelInferResponse.InferOutputTensor(
+                name=name, datatype=datatype_of(array), shape=array.shape
+            )
+            for name, array in outputs.items()
+        ],
+        raw_output_contents=[to_raw(array) for array in outputs.values()],
+    )
+
+
+def _answer(raw: bytes) -> dict[str, Array]:
+    try:
+        return decode_response(raw)
+    except UnreadableError as error:
+        if error.reason is not RejectReason.SHARED_MEMORY:
+            raise
+        return {}
+
+
+def _pushed(tensors: Iterable[traffic_pb2.Tensor]) -> dict[str, Array]:
+    return {
+        tensor.name: from_raw(tensor.name, tensor.datatype, tuple(tensor.shape), tensor.contents)
+        for tensor in tensors
+    }
+
+
+def _parse(message: Message, raw: bytes) -> Any:  # noqa: ANN401 - tritonclient has no types
+    try:
+        message.ParseFromString(raw)
+    except DecodeError as error:
+        raise UnreadableError(
+            f"not a {message.DESCRIPTOR.name}: {error}; look at the client that sends it"
+        ) from error
+    return message
+
+
+def _tensors(role: str, tensors: Any, raw: Any) -> dict[str, Array]:  # noqa: ANN401 - tritonclient has no types
+    for tensor in tensors:
+        if _SHARED_MEMORY in tensor.parameters:
+            raise UnreadableError(
+                f"{role} {tensor.name!r} lies in shared memory, which capture cannot see; send it inline",
+                RejectReason.SHARED_MEMORY,
+            )
+    if not raw:
+        return {tensor.name: _typed(role, tensor) for tensor in tensors}
+    if len(raw) != len(tensors) or any(tensor.HasField("contents") for tensor in tensors):
+        raise UnreadableError(
+            f"{len(raw)} raw contents for {len(tensors)} {role}s; send one for each and no typed contents"
+        )
+    return {
+        tensor.name: from_raw(tensor.name, tensor.datatype, tuple(tensor.shape), contents)
+        for tensor, contents in zip(tensors, raw, strict=True)
+    }
+
+
+def _typed(role: str, tensor: Any) -> Array:  # noqa: ANN401 - tritonclient has no types
+    field = _TYPED_FIELDS.get(tensor.datatype)
+    if field is None:
+        raise UnreadableError(f"{role} {tensor.name!r}: {tensor.datatype} has no typed contents; send it raw")
+    if any(found.name != field for found, _ in tensor.contents.ListFields()):
+        raise UnreadableError(f"{role} {tensor.name!r}: {tensor.datatype} belongs into {field} alone")
+    values = getattr(tensor.contents, field)
+    return from_values(tensor.name, tensor.datatype, tuple(tensor.shape), values)
+
+
+def _items(inputs: Mapping[str, Array]) -> int:
+    counts = {name: array.shape[0] if array.ndim else 0 for name, array in inputs.items()}
+    if not counts or 0 in counts.values() or len(set(counts.values())) > 1:
+        raise UnreadableError(
+            f"the inputs must hold the same items on their first axis, at least one; got {counts}",
+            RejectReason.NO_ITEMS,
+        )
+    return next(iter(counts.values()))

@@ -1,0 +1,57 @@
+"""`pilotfish check`: says everything that is wrong with a configuration, before it is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from sidecar.config import Config, ConfigFaultsError, load_config
+from sidecar.domain.errors import InvalidError, PilotfishError
+from sidecar.scoring.worker import open_onnx
+
+
+def check(
+    *,
+    config: Path | None = None,
+    schema: bool = False,
+    format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
+) -> int:
+    """Checks a configuration and the files that it names; prints all faults at once.
+
+    Args:
+        config: the configuration file.
+        schema: print the JSON schema of the configuration instead.
+        format: how the faults are printed.
+    """
+    if schema:
+        print(json.dumps(Config.model_json_schema(), indent=2))  # noqa: T201 - the output
+        return 0
+    if config is None:
+        raise InvalidError("name a file with --config, or ask for --schema")
+    faults = list(_faults(config))
+    if format == "json":
+        print(json.dumps({"config": str(config), "faults": faults}, indent=2))  # noqa: T201 - the output
+    else:
+        console = Console(soft_wrap=True, highlight=False)
+        for fault in faults:
+            console.print(fault, markup=False)
+        console.print(f"{config}: {len(faults)} faults" if faults else f"{config}: ok", markup=False)
+    return 1 if faults else 0
+
+
+def _faults(path: Path) -> Iterator[str]:
+    try:
+        config = load_config(path)
+    except ConfigFaultsError as error:
+        yield from (str(fault) for fault in error.faults)
+        return
+    for endpoint in config.endpoints:
+        for candidate in endpoint.candidates:
+            try:
+                open_onnx(candidate)
+            except PilotfishError as error:
+                yield f"endpoint {endpoint.name}, candidate {candidate.name}: {error}"

@@ -1,0 +1,94 @@
+"""`pilotfish demo`: what Pilotfish does, on real handwritten digits, in a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pilotfish.v1 import ranking_pb2
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sidecar.cli.table import ranking_table
+from sidecar.domain.errors import InvalidError
+from sidecar.telemetry.logs import configure_logs
+
+if TYPE_CHECKING:
+    from sidecar.demo.run import Demo, Phase
+
+
+def demo(*, hold: bool = False, format: Literal["table", "json"] = "table", seed: int = 0) -> None:  # noqa: A002 - the option's name
+    """Serves five digit models, sends traffic that drifts twice, and judges the rankings.
+
+    Args:
+        hold: keep serving at the end, and print lines to try.
+        format: table shows the live ranking; json prints one object at the end.
+        seed: of the data, the models and the traffic.
+    """
+    try:
+        from sidecar.demo import run  # noqa: PLC0415 - its libraries are an extra
+    except ModuleNotFoundError as error:
+        raise InvalidError(f"the demo needs {error.name}; run: pip install 'pilotfish[demo]'") from error
+    configure_logs("warning", "console")
+    console = Console(stderr=format == "json")
+    with tempfile.TemporaryDirectory(prefix="pilotfish-demo-") as folder:
+        with console.status("training and profiling") as status:
+            path = run.build(
+                Path(folder), seed, lambda name: status.update(f"training and profiling digits-{name}")
+            )
+        with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+
+            def show(phase: str, ranking: ranking_pb2.Ranking) -> None:
+                heading = Text(f"traffic now: {phase} digits", style="bold")
+                live.update(Group(heading, ranking_table(ranking)), refresh=True)
+
+            def at_end(running: Demo, phases: list[Phase]) -> None:
+                live.stop()
+                _print(console, format, running, phases)
+                _print_hints(console, running)
+
+            with contextlib.suppress(KeyboardInterrupt):
+                outcome = asyncio.run(run.run(path, seed, show, at_end if hold else None))
+                live.stop()
+                _print(console, format, *outcome)
+
+
+def _print(console: Console, format: str, running: Demo, phases: list[Phase]) -> None:  # noqa: A002 - as the option
+    from sidecar.demo.run import as_json  # noqa: PLC0415 - its libraries are an extra
+
+    if format == "json":
+        print(json.dumps(as_json(running, phases)), flush=True)  # noqa: T201 - the output
+        return
+    table = Table(
+        title="what the rankings were worth (the labels are known to the demo alone)", title_justify="left"
+    )
+    for name in ("phase", "top pick", "truly best", "regret", "Spearman", "state"):
+        table.add_column(name)
+    for phase in phases:
+        correlation = "-" if phase.spearman is None else f"{phase.spearman:.2f}"
+        table.add_row(phase.name, phase.top, phase.best, f"{phase.regret:.3f}", correlation, phase.state)
+    console.print(table)
+    counts = running.accounting()
+    console.print(
+        f"requests: {counts['seen']} seen = {counts['sampled']} sampled + {counts['skipped']} skipped "
+        f"+ {counts['dropped']} dropped"
+    )
+
+
+def _print_hints(console: Console, running: Demo) -> None:
+    grpc, http = running.sidecar.grpc_port, running.sidecar.http.port
+    console.print("\nstill serving, and traffic goes on; Ctrl-C ends it. Try:", markup=False)
+    console.print(f"  curl -s localhost:{http}/metrics | grep pilotfish_candidate", markup=False)
+    request = """'{"endpoint": "digits"}'"""
+    for method in ("GetRanking", "WatchRanking"):
+        console.print(
+            f"  grpcurl -plaintext -d {request} localhost:{grpc} pilotfish.v1.RankingService/{method}",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,198 @@
+"""`pilotfish profile`: builds source profiles and shows what is in them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from cyclopts import App
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from sidecar.domain.errors import InvalidError
+from sidecar.domain.profile import PARTITION_ROWS, SourceProfile
+from sidecar.profiles.build import build_profile
+from sidecar.profiles.data import Rows, open_rows
+from sidecar.profiles.file import FORMAT_VERSION, read_profile, write_profile
+from sidecar.shadow.onnx import OnnxModel, class_output
+
+_SHOWN = 20
+
+app = App(name="profile", help="Build and show source profiles: statistics of what a model was trained on.")
+
+
+@app.command
+def build(
+    *,
+    model: Path,
+    data: Path,
+    out: Path,
+    validation: Path | None = None,
+    features: str | None = None,
+    label: str | None = None,
+    classes: str | None = None,
+    output: str | None = None,
+    partition_rows: int = PARTITION_ROWS,
+    seed: int = 0,
+    threads: int = 1,
+) -> None:
+    """Build a model's source profile from its training data. Holds statistics only, no rows.
+
+    Args:
+        model: the ONNX model.
+        data: training rows: .npz, .parquet or .csv.
+        out: the profile to write, P.safetensors.
+        validation: labelled rows that the model was not trained on.
+        features: columns or arrays to use, comma-separated; default: all but the label.
+        label: column or array with the true class, as name or index.
+        classes: class names in the order of the model's output, comma-separated.
+        output: the model's output with class probabilities or logits.
+        partition_rows: rows in a partition; the same for all candidates of an endpoint.
+        seed: of the random draws.
+        threads: that the model may use.
+    """
+    if not out.parent.is_dir():
+        raise InvalidError(f"--out: there is no folder {out.parent}: make it first")
+    opened = OnnxModel(model, threads=threads)
+    wanted = _listed(features) or ()
+    train = open_rows(data, opened.inputs, features=wanted, label=label)
+    labelled = (
+        None if validation is None else open_rows(validation, opened.inputs, features=wanted, label=label)
+    )
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("rows", total=_rows_to_read(train, labelled))
+        profile = build_profile(
+            opened,
+            train,
+            labelled,
+            output=class_output(opened, output),
+            classes=_listed(classes),
+            partition_rows=partition_rows,
+            seed=seed,
+            progress=lambda rows: progress.advance(task, rows),
+        )
+    write_profile(profile, out)
+    Console().print(f"wrote {out}: {_in_short(profile)}", soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command
+def show(path: Path, *, format: Literal["table", "json"] = "table") -> None:  # noqa: A002 - the option's name
+    """Print what is in a profile.
+
+    Args:
+        path: the profile.
+        format: tables for people, or one JSON object.
+    """
+    profile = read_profile(path)
+    if format == "json":
+        sys.stdout.write(json.dumps(_content(profile, path.stat().st_size)) + "\n")
+        return
+    Console(highlight=False).print(
+        _facts(profile, path), _class_table(profile), _feature_table(profile), sep="\n", markup=False
+    )
+
+
+def _listed(names: str | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(name.strip() for name in names.split(","))
+
+
+def _rows_to_read(train: Rows, validation: Rows | None) -> int | None:
+    totals = [train.total, train.total, 0 if validation is None else validation.total]
+    known = [total for total in totals if total is not None]
+    return sum(known) if len(known) == len(totals) else None
+
+
+def _in_short(profile: SourceProfile) -> str:
+    parts = [
+        f"{profile.rows} rows",
+        f"{len(profile.reference)} partitions of {profile.partition_rows}",
+        f"{len(profile.low)} features",
+        f"{len(profile.classes)} classes",
+        "no validation"
+        if profile.validation is None
+        else f"validation accuracy {profile.validation.accuracy:.4f} on {profile.validation.rows} rows",
+    ]
+    return ", ".join(parts)
+
+
+def _content(profile: SourceProfile, size_bytes: int) -> dict[str, Any]:
+    validation = profile.validation
+    names = profile.feature_names or tuple(map(str, range(len(profile.low))))
+    statistics = (profile.low, profile.high, profile.mean, profile.variance)
+    return {
+        "format_version": FORMAT_VERSION,
+        "size_bytes": size_bytes,
+        "model_sha256": profile.model_sha256,
+        "inputs": [asdict(spec) for spec in profile.inputs],
+        "output": profile.output,
+        "rows": profile.rows,
+        "partition_rows": profile.partition_rows,
+        "partitions": len(profile.reference),
+        "classes": list(profile.classes),
+        "class_prior": profile.class_prior.tolist(),
+        "features": [
+            dict(zip(("name", "low", "high", "mean", "variance"), values, strict=True))
+            for values in zip(names, *(array.tolist() for array in statistics), strict=True)
+        ],
+        "validation": None
+        if validation is None
+        else {
+            "rows": validation.rows,
+            "accuracy": validation.accuracy,
+            "confusion": validation.confusion.tolist(),
+            "confidence_quantiles": validation.confidence_quantiles.tolist(),
+            "calibration": validation.calibration.tolist(),
+        },
+        "built_with": profile.built_with,
+    }
+
+
+def _facts(profile: SourceProfile, path: Path) -> Table:
+    table = Table(box=None, show_header=False)
+    inputs = ", ".join(f"{spec.name} {spec.datatype} {list(spec.shape)}" for spec in profile.inputs)
+    versions = ", ".join(f"{name} {number}" for name, number in sorted(profile.built_with.items()))
+    for name, value in (
+        ("profile", f"{path}, {path.stat().st_size} bytes, format {FORMAT_VERSION}"),
+        ("model", profile.model_sha256),
+        ("inputs", inputs),
+        ("output", profile.output),
+        ("holds", _in_short(profile)),
+        ("built with", versions),
+    ):
+        table.add_row(name, Text(value))
+    return table
+
+
+def _class_table(profile: SourceProfile) -> Table:
+    table = Table("class", title=_title("classes", len(profile.classes)))
+    for name in ("prior", "validation rows", "recall"):
+        table.add_column(name, justify="right")
+    confusion = None if profile.validation is None else profile.validation.confusion
+    for place, name in enumerate(profile.classes[:_SHOWN]):
+        rows = 0 if confusion is None else int(confusion[place].sum())
+        recall = "-" if confusion is None or not rows else f"{confusion[place, place] / rows:.4f}"
+        table.add_row(Text(name), f"{profile.class_prior[place]:.4f}", str(rows), recall)
+    return table
+
+
+def _feature_table(profile: SourceProfile) -> Table:
+    table = Table("feature", title=_title("features", len(profile.low)))
+    for name in ("low", "high", "mean", "deviation"):
+        table.add_column(name, justify="right")
+    names = profile.feature_names or tuple(map(str, range(len(profile.low))))
+    for place, name in enumerate(names[:_SHOWN]):
+        numbers = (profile.low, profile.high, profile.mean, np.sqrt(profile.variance))
+        table.add_row(Text(name), *(f"{array[place]:.4g}" for array in numbers))
+    return table
+
+
+def _title(what: str, count: int) -> str:
+    return what if count <= _SHOWN else f"{what} (the first {_SHOWN} of {count}; all with --format json)"

@@ -1,0 +1,33 @@
+"""`pilotfish serve`: runs the sidecar until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from sidecar.app import Sidecar
+from sidecar.config import load_config
+from sidecar.telemetry.logs import configure_logs
+
+
+def serve(*, config: Path) -> None:
+    """Runs the sidecar until SIGTERM or SIGINT.
+
+    Args:
+        config: the configuration file; watched for changes.
+    """
+    settings = load_config(config)
+    configure_logs(settings.log.level, settings.log.format)
+    asyncio.run(_serve(Sidecar(config, settings)))
+
+
+async def _serve(sidecar: Sidecar) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await sidecar.start()
+        await stop.wait()
+    finally:
+        await sidecar.close()

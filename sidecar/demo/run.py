@@ -1,0 +1,213 @@
+"""The demo's course: build, serve, send three phases of traffic, tell how good the rankings were."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import tritonclient.grpc as triton
+import yaml
+from pilotfish.v1 import ranking_pb2
+from tritonclient.utils import InferenceServerException
+
+from sidecar.app import Sidecar
+from sidecar.config import load_config
+from sidecar.demo import digits
+from sidecar.domain.errors import UnavailableError
+from sidecar.domain.tensors import Array
+from sidecar.profiles.build import build_profile
+from sidecar.profiles.data import open_rows
+from sidecar.profiles.file import write_profile
+from sidecar.ranking.score import regret, spearman
+from sidecar.shadow.onnx import OnnxModel, class_output
+
+ENDPOINT = "digits"
+PHASES = ("upright", "rotated", "noisy")
+_ITEMS = 800
+_WINDOW_ITEMS = 400
+_PER_SECOND = 160
+_CATCH_UP_S = 30.0
+
+Show = Callable[[str, ranking_pb2.Ranking], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What a phase's last ranking said and what was true."""
+
+    name: str
+    top: str
+    best: str
+    regret: float
+    spearman: float | None
+    state: str
+
+
+def build(folder: Path, seed: int, told: Callable[[str], None]) -> Path:
+    """Trains and profiles the candidates; returns the configuration file."""
+    data = digits.load(seed)
+    candidates = []
+    for domain in digits.DOMAINS:
+        told(domain)
+        digits.train(domain, data, folder, seed)
+        model = OnnxModel(folder / f"{domain}.onnx")
+        profile = build_profile(
+            model,
+            open_rows(folder / f"{domain}-train.npz", model.inputs, label="label"),
+            open_rows(folder / f"{domain}-validation.npz", model.inputs, label="label"),
+            output=class_output(model),
+            classes=digits.CLASSES,
+            partition_rows=100,
+            seed=seed,
+            progress=lambda _: None,
+        )
+        write_profile(profile, folder / f"{domain}.safetensors")
+        name = f"digits-{domain}"
+        candidates.append(
+            {"name": name, "profile": f"{domain}.safetensors", "onnx": {"path": f"{domain}.onnx"}}
+        )
+    endpoint = {
+        "name": ENDPOINT,
+        "capture": [{"proxy": {"listen": "127.0.0.1:0"}}],
+        "sample": {"fraction": 1.0, "max_per_second": 1000},
+        "window": {"items": _WINDOW_ITEMS},
+        "incumbent": candidates[0]["name"],
+        "candidates": candidates,
+        "ranking": {"every": "500ms"},
+    }
+    config = {
+        "endpoints": [endpoint],
+        "serve": {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "grace": "1s"},
+        "log": {"level": "warning", "format": "console"},
+    }
+    path = folder / "pilotfish.yaml"
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+class Demo:
+    """A running sidecar and a client that sends it digits."""
+
+    def __init__(self, path: Path, seed: int) -> None:
+        self._folder = path.parent
+        self._digits = digits.load(seed)
+        self._rng = np.random.default_rng([seed, len(digits.DOMAINS)])
+        self.sidecar = Sidecar(path, load_config(path))
+
+    async def phase(self, domain: str, show: Show) -> Phase:
+        """Sends one phase's traffic and judges the ranking at its end."""
+        images, labels = self._traffic(domain)
+        watch = asyncio.create_task(self._watch(domain, show))
+        try:
+            await asyncio.to_thread(self._send, images)
+            ranking = await self._caught_up()
+        finally:
+            watch.cancel()
+        show(domain, ranking)
+        return self._judge(domain, ranking, images[-_WINDOW_ITEMS:], labels[-_WINDOW_ITEMS:])
+
+    async def hold(self) -> None:
+        """Keeps sending the last phase's traffic, slowly."""
+        while True:
+            images, _ = self._traffic(PHASES[-1])
+            await asyncio.to_thread(self._send, images[:_PER_SECOND])
+
+    def accounting(self) -> dict[str, int]:
+        """What became of the requests: seen = sampled + skipped + dropped."""
+        counts = self.sidecar.intake(ENDPOINT).counts
+        return {
+            "seen": counts.seen,
+            "sampled": counts.sampled,
+            "skipped": counts.skipped,
+            "dropped": sum(counts.dropped.values()),
+        }
+
+    def _traffic(self, domain: str) -> tuple[Array, Array]:
+        images, labels = self._digits.live
+        chosen = self._rng.integers(len(images), size=_ITEMS)
+        return digits.seen_in(domain, (images[chosen], labels[chosen]), self._rng)
+
+    def _send(self, images: Array) -> None:
+        """An ordinary Open Inference Protocol client, at a steady pace."""
+        address = self.sidecar.listeners.addresses[ENDPOINT]
+        with triton.InferenceServerClient(address) as client:
+            start = time.monotonic()
+            for number, image in enumerate(images):
+                time.sleep(max(start + number / _PER_SECOND - time.monotonic(), 0))
+                tensor = triton.InferInput(digits.INPUT, [1, image.size], "FP32")
+                tensor.set_data_from_numpy(image[None])
+                try:
+                    client.infer(ENDPOINT, [tensor])
+                except InferenceServerException as error:
+                    raise UnavailableError(f"the demo's request failed: {error}") from error
+
+    async def _watch(self, domain: str, show: Show) -> None:
+        version = 0
+        while True:
+            snapshot = await self.sidecar.board.newer(ENDPOINT, version)
+            version = snapshot.version
+            show(domain, snapshot.ranking)
+
+    async def _caught_up(self) -> ranking_pb2.Ranking:
+        """The first ranking over everything that was sampled."""
+        version = 0
+        try:
+            async with asyncio.timeout(_CATCH_UP_S):
+                while True:
+                    snapshot = await self.sidecar.board.newer(ENDPOINT, version)
+                    version = snapshot.version
+                    lost = sum(snapshot.counters.requests_rejected.values())
+                    if snapshot.counters.items + lost >= self.sidecar.intake(ENDPOINT).counts.sampled:
+                        return snapshot.ranking
+        except TimeoutError as error:
+            raise UnavailableError(f"no ranking of all items within {_CATCH_UP_S:g} s") from error
+
+    def _judge(self, domain: str, ranking: ranking_pb2.Ranking, images: Array, labels: Array) -> Phase:
+        ranked = [one for one in ranking.candidates if one.rank]
+        truth = np.array([self._accuracy(one.name, images, labels) for one in ranked])
+        estimates = np.array([one.accuracy.value for one in ranked])
+        correlation = spearman(estimates, truth)
+        return Phase(
+            name=domain,
+            top=ranked[0].name,
+            best=ranked[int(truth.argmax())].name,
+            regret=round(regret(truth, 0), 4),
+            spearman=None if correlation is None else round(correlation, 3),
+            state=ranking_pb2.State.Name(ranking.state).removeprefix("STATE_"),
+        )
+
+    def _accuracy(self, name: str, images: Array, labels: Array) -> float:
+        model = OnnxModel(self._folder / f"{name.removeprefix('digits-')}.onnx")
+        probabilities = model.run({digits.INPUT: images})[class_output(model)]
+        return float(np.mean(probabilities.argmax(axis=1) == labels))
+
+
+async def run(
+    path: Path, seed: int, show: Show, hold: Callable[[Demo, list[Phase]], None] | None
+) -> tuple[Demo, list[Phase]]:
+    """Serves, sends all phases, and with `hold` goes on until it is cancelled."""
+    demo = Demo(path, seed)
+    try:
+        await demo.sidecar.start()
+        await demo.sidecar.board.newer(ENDPOINT, 0)
+        phases = [await demo.phase(domain, show) for domain in PHASES]
+        if hold is not None:
+            hold(demo, phases)
+            await demo.hold()
+    finally:
+        await demo.sidecar.close()
+    return demo, phases
+
+
+def as_json(demo: Demo, phases: list[Phase]) -> dict[str, object]:
+    """The demo's outcome as one object."""
+    return {
+        "phases": [asdict(phase) for phase in phases],
+        "accounting": demo.accounting(),
+        "grpc": f"127.0.0.1:{demo.sidecar.grpc_port}",
+        "http": f"127.0.0.1:{demo.sidecar.http.port}",
+    }

@@ -1,0 +1,113 @@
+"""What the sidecar should be: the configuration file, and what was changed of it at run time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from sidecar.config.schema import Candidate, Config, Endpoint, Onnx
+from sidecar.domain.errors import InvalidError, NotFoundError
+
+_NEEDS_RESTART = ("serve", "scoring", "log")
+
+
+class DesiredState:
+    """The file's configuration with candidates added and removed; every change yields a new Config."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.file = config
+        self._folder = folder
+        # By endpoint and name; None stands for one of the file's candidates that was removed.
+        self._changes: defaultdict[str, dict[str, Candidate | None]] = defaultdict(dict)
+
+    @property
+    def config(self) -> Config:
+        """The file with the changes made at run time."""
+        endpoints = []
+        for endpoint in self.file.endpoints:
+            of_file = {candidate.name: candidate for candidate in endpoint.candidates}
+            merged = {**of_file, **self._changes[endpoint.name]}
+            left = tuple(candidate for candidate in merged.values() if candidate is not None)
+            endpoints.append(endpoint.model_copy(update={"candidates": left}))
+        return self.file.model_copy(update={"endpoints": tuple(endpoints)})
+
+    def reload(self, config: Config) -> None:
+        """Takes a changed file.
+
+        Raises:
+            InvalidError: it changes what only a restart can.
+        """
+        changed = [key for key in _NEEDS_RESTART if getattr(config, key) != getattr(self.file, key)]
+        if changed:
+            raise InvalidError(f"{', '.join(changed)}: a change needs a restart")
+        self.file = config
+        for endpoint in config.endpoints:
+            if self._changes[endpoint.name].get(endpoint.incumbent, endpoint) is None:
+                del self._changes[endpoint.name][endpoint.incumbent]
+
+    def endpoint(self, name: str) -> Endpoint:
+        """An endpoint with all its candidates.
+
+        Raises:
+            NotFoundError: there is no such endpoint.
+        """
+        for endpoint in self.config.endpoints:
+            if endpoint.name == name:
+                return endpoint
+        known = ", ".join(endpoint.name for endpoint in self.file.endpoints)
+        raise NotFoundError(f"no endpoint {name!r}; there are: {known}")
+
+    def configured(self, endpoint: str) -> frozenset[str]:
+        """Names of the candidates that are there because the file says so."""
+        changed = self._changes[endpoint]
+        return frozenset(one.name for one in self.endpoint(endpoint).candidates if one.name not in changed)
+
+    def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> None:
+        """Adds a candidate whose files lie in the `models` folder.
+
+        Raises:
+            NotFoundError: there is no such endpoint.
+            InvalidError: the name is taken or odd, or a file is missing or lies elsewhere.
+        """
+        known = self.endpoint(endpoint)
+        if any(candidate.name == name for candidate in known.candidates):
+            raise InvalidError(f"candidate {name!r} is there already; remove it first")
+        try:
+            candidate = Candidate(
+                name=name, profile=self._inside(profile), onnx=Onnx(path=self._inside(onnx))
+            )
+            Endpoint.model_validate({**dict(known), "candidates": (*known.candidates, candidate)})
+        except ValidationError as error:
+            raise InvalidError(f"candidate {name!r}: {error.errors(include_url=False)[0]['msg']}") from error
+        self._changes[endpoint][name] = candidate
+
+    def remove(self, endpoint: str, name: str) -> None:
+        """Removes a candidate until the next start, or until it is registered again.
+
+        Raises:
+            NotFoundError: there is no such endpoint or candidate.
+            InvalidError: it is the incumbent.
+        """
+        known = self.endpoint(endpoint)
+        if name not in {candidate.name for candidate in known.candidates}:
+            raise NotFoundError(f"no candidate {name!r} in {endpoint!r}")
+        if name == known.incumbent:
+            raise InvalidError(
+                f"candidate {name!r} is the incumbent; name another in the configuration first"
+            )
+        of_file = next(one for one in self.file.endpoints if one.name == endpoint)
+        if name in {candidate.name for candidate in of_file.candidates}:
+            self._changes[endpoint][name] = None
+        else:
+            del self._changes[endpoint][name]
+
+    def _inside(self, path: Path) -> Path:
+        folder = (self.file.models or self._folder).resolve()
+        found = (folder / path).resolve()
+        if not found.is_relative_to(folder):
+            raise InvalidError(f"{path} lies outside {folder}; see `models` in the configuration")
+        if not found.is_file():
+            raise InvalidError(f"{path}: no such file in {folder}")
+        return found

@@ -1,0 +1,28 @@
+"""Entropy: how undecided a candidate's answers are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sidecar.domain.evidence import Evidence
+from sidecar.domain.ranking import Estimate
+from sidecar.measures.interval import mean_estimate
+
+
+def entropy(evidence: Evidence) -> tuple[Estimate | str, ...]:
+    """Takes the mean entropy of the answered distributions over the window's items.
+
+    Returns:
+        value 0 to ln K, nats, of each candidate, or why there is none.
+    """
+    if not evidence.probabilities.shape[1]:
+        return ("the window holds no answered items",) * len(evidence.profiles)
+    most = math.log(len(evidence.labels))
+    tiny = np.finfo(np.float64).tiny
+    answers = []
+    for shares in evidence.probabilities:
+        scores = -(shares * np.log(np.maximum(shares, tiny))).sum(axis=1)
+        answers.append(mean_estimate(np.clip(scores, 0, most), (0, most)))
+    return tuple(answers)

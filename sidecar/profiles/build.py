@@ -1,0 +1,158 @@
+"""Builds a source profile from training and validation rows, in a bounded amount of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from typing import Final
+
+import numpy as np
+
+from sidecar.domain.errors import InvalidError
+from sidecar.domain.features import feature_names, to_features
+from sidecar.domain.profile import (
+    FEATURE_BINS,
+    MAX_BINNED_FEATURES,
+    MAX_PARTITIONS,
+    PARTITION_ROWS,
+    SourceProfile,
+)
+from sidecar.domain.tensors import Array, Floats
+from sidecar.profiles.data import Rows
+from sidecar.profiles.labels import LabelCounts, check_named, class_names, class_prior
+from sidecar.profiles.moments import Moments
+from sidecar.profiles.partitions import Draw, PartitionCounts, PartitionRanges
+from sidecar.profiles.validation import Answers, answer, unlabelled, validate
+
+_SAMPLE_BYTES: Final = 32 << 20
+_SAMPLE_ROWS: Final = 20_000
+_PROBE_ROWS: Final = 8
+
+
+def build_profile(
+    model: Answers,
+    train: Rows,
+    validation: Rows | None,
+    *,
+    output: str,
+    classes: Sequence[str] | None = None,
+    partition_rows: int = PARTITION_ROWS,
+    seed: int,
+    progress: Callable[[int], None],
+) -> SourceProfile:
+    """Reads the training rows twice (a file of unknown length three times) and validates the model.
+
+    Memory is bounded, however many training rows there are; validation keeps 8 bytes a row.
+
+    Args:
+        model: answers the validation rows and tells how many classes there are.
+        train: what the model was trained on.
+        validation: labelled rows that it was not trained on; None: the profile has no validation.
+        output: the output with class probabilities or logits.
+        classes: class names in the output's order; None: see `class_names`.
+        partition_rows: rows in a partition.
+        seed: of the drawn partitions and the sample for the quantile edges; same seed, same profile.
+        progress: told how many rows were read since it was last told.
+
+    Raises:
+        InvalidError: the rows are too few, do not fit the model, or hold an unknown label.
+    """
+    # What can be refused without reading everything is refused first.
+    width, features = _probe(model, train, output)
+    if classes is not None:
+        check_named(classes, width)
+    if validation is not None and validation.label is None:
+        raise unlabelled(validation)
+    total = train.total if train.total is not None else _count(train, progress)
+    if not 0 < partition_rows <= total:
+        raise InvalidError(
+            f"{train.path}: {total} rows do not fill one partition of {partition_rows}: "
+            f"give more rows, or --partition-rows between 1 and {total}"
+        )
+    generator = np.random.default_rng(seed)
+    partitions = min(MAX_PARTITIONS, total // partition_rows)
+    draw = Draw.random(generator, total, partitions, partition_rows)
+    sample = Draw.random(
+        generator, total, 1, min(total, _SAMPLE_ROWS, max(1, _SAMPLE_BYTES // (4 * features)))
+    )
+
+    moments, ranges, labels = (
+        Moments.empty(features),
+        PartitionRanges(partitions),
+        LabelCounts(str(train.path)),
+    )
+    sampled = []
+    for first, values, truth in _batches(train, total, progress):
+        moments.add(values)
+        ranges.add(*draw.within(first, values))
+        if features <= MAX_BINNED_FEATURES:
+            sampled.append(sample.within(first, values)[0])
+        if truth is not None:
+            labels.add(truth, first + 1)
+    edges = _quantile_edges(sampled)
+
+    counts = PartitionCounts(moments.low, moments.high, edges, ranges)
+    for first, values, _ in _batches(train, total, progress):
+        counts.add(*draw.within(first, values))
+    counts.flush()
+
+    names = class_names(labels, width) if classes is None else tuple(classes)
+    return SourceProfile(
+        model_sha256=model.sha256,
+        inputs=train.inputs,
+        output=output,
+        classes=names,
+        feature_names=feature_names(train.inputs, train.columns) if len(edges) else (),
+        rows=total,
+        partition_rows=partition_rows,
+        low=moments.low,
+        high=moments.high,
+        mean=moments.mean,
+        variance=moments.variance,
+        reference=counts.reference,
+        pooled=counts.pooled,
+        feature_edges=edges,
+        feature_counts=counts.features,
+        class_prior=class_prior(labels, names),
+        validation=None if validation is None else validate(model, validation, output, names, progress),
+        built_with={name: version(name) for name in ("numpy", "onnxruntime", "pilotfish")},
+    )
+
+
+def _probe(model: Answers, train: Rows, output: str) -> tuple[int, int]:
+    """How many classes and features there are, from the first rows; fails early where rows do not fit."""
+    inputs, _ = next(iter(train))
+    head = {name: array[:_PROBE_ROWS] for name, array in inputs.items()}
+    width = answer(model, head, output, str(train.path)).shape[1]
+    return width, to_features(head, train.inputs).shape[1]
+
+
+def _count(train: Rows, progress: Callable[[int], None]) -> int:
+    total = 0
+    for inputs, _ in train:
+        rows = len(next(iter(inputs.values())))
+        total += rows
+        progress(rows)
+    return total
+
+
+def _batches(
+    train: Rows, total: int, progress: Callable[[int], None]
+) -> Iterator[tuple[int, Array, Array | None]]:
+    """Yields row number from 0, features and labels of every batch."""
+    first = 0
+    for inputs, labels in train:
+        features = to_features(inputs, train.inputs)
+        yield first, features, labels
+        first += len(features)
+        progress(len(features))
+    if first != total:
+        raise InvalidError(f"{train.path}: {first} rows now, {total} before: leave the file alone meanwhile")
+
+
+def _quantile_edges(sampled: Sequence[Array]) -> Floats:
+    if not sampled:
+        return np.empty((0, FEATURE_BINS - 1))
+    shares = np.linspace(0, 1, FEATURE_BINS + 1)[1:-1]
+    edges = np.quantile(np.concatenate(sampled), shares, axis=0)
+    return np.ascontiguousarray(edges.T, dtype=np.float64)

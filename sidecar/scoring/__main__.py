@@ -1,0 +1,36 @@
+"""The program of the scoring process; `sidecar.scoring.link` starts it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+
+from sidecar.scoring.worker import Worker
+from sidecar.shadow.budget import CpuBudget
+from sidecar.telemetry.logs import configure_logs
+
+
+def main() -> None:
+    """Takes the pipes and works until the serving process is gone."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--cpu-share", type=float, required=True)
+    parser.add_argument("--nice", type=int, required=True)
+    parser.add_argument("--log-level", required=True)
+    parser.add_argument("--log-format", required=True)
+    options = parser.parse_args()
+    # The terminal's Ctrl-C reaches this process too; only the serving process decides when to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(options.nice)
+    configure_logs(options.log_level, options.log_format)
+    # Reports have a descriptor of their own: whatever a library prints must not get between them.
+    reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    budget = CpuBudget(options.cpu_share, clock=time.monotonic, cpu_clock=time.process_time)
+    Worker(sys.stdin.fileno(), reports, budget=budget, clock=time.monotonic).run()
+
+
+if __name__ == "__main__":
+    main()

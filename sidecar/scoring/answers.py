@@ -1,0 +1,30 @@
+"""One candidate's answers to the window's items, by item number."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sidecar.domain.tensors import Array, Floats
+
+
+class Answers:
+    """A ring of class probabilities as large as the window; an answer leaves with its item."""
+
+    def __init__(self, items: int, classes: int) -> None:
+        self._probabilities = np.zeros((items, classes), dtype=np.float32)
+        self._ids = np.full(items, -1, dtype=np.int64)
+
+    def put(self, first_id: int, probabilities: Floats) -> None:
+        """Keeps the answers of items `first_id`, `first_id + 1`, ...; shape [items, classes]."""
+        ids = np.arange(first_id, first_id + len(probabilities))
+        self._probabilities[ids % len(self._ids)] = probabilities
+        self._ids[ids % len(self._ids)] = ids
+
+    def has(self, ids: Array) -> Array:
+        """Which of the items are answered; bool, shape of `ids`."""
+        return np.asarray(self._ids[ids % len(self._ids)] == ids)
+
+    def of(self, ids: Array) -> Floats:
+        """The answers of answered items, float64 [items, classes], rows sum to 1."""
+        rows = self._probabilities[ids % len(self._ids)].astype(np.float64)
+        return np.asarray(rows / rows.sum(axis=1, keepdims=True))

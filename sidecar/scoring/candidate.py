@@ -1,0 +1,177 @@
+"""A candidate in the scoring process: its files, its answers, and why it gives none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from sidecar.config.schema import Candidate
+from sidecar.domain.answers import class_probabilities
+from sidecar.domain.errors import InvalidError, PilotfishError
+from sidecar.domain.evidence import SourceThresholds
+from sidecar.domain.features import to_features
+from sidecar.domain.profile import SourceProfile
+from sidecar.domain.tensors import Array, Batch, TensorSpec
+from sidecar.measures.thresholds import source_thresholds
+from sidecar.scoring.answers import Answers
+from sidecar.scoring.target import TargetBins
+from sidecar.window.window import Slice
+
+
+class Model(Protocol):
+    """What answers for a candidate; the runners of `sidecar.shadow` are such."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The model's inputs, in its order."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the model's file."""
+        ...
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Answers items; arrays [items, ...] by tensor name.
+
+        Raises:
+            InvalidError: the inputs do not fit, or the model fails on them.
+        """
+        ...
+
+
+class OpenModel(Protocol):
+    """Loads a candidate's model and its profile."""
+
+    def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
+        """Loads both.
+
+        Raises:
+            InvalidError: a file is missing or broken, or the profile is not this model's.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A candidate that can answer."""
+
+    model: Model
+    profile: SourceProfile
+    thresholds: SourceThresholds
+    answers: Answers
+    target: TargetBins
+
+
+class ShadowCandidate:
+    """Answers the window's items in their order; what fails is counted and explained, not raised."""
+
+    def __init__(
+        self, settings: Candidate, *, window_items: int, open_model: OpenModel, clock: Callable[[], float]
+    ) -> None:
+        self.settings = settings
+        self.loaded: Loaded | None = None
+        self.reason = ""
+        self.next_id = 0
+        self.items = 0
+        self.failures = 0
+        self.answers_seen = 0
+        self.shadow_s = 0.0
+        self._window_items = window_items
+        self._open_model = open_model
+        self._clock = clock
+        self._files: tuple[object, ...] = ()
+
+    def load(self) -> bool:
+        """Loads the files if they are new or changed; a failure is kept as the reason.
+
+        Returns:
+            Whether there was anything to do.
+        """
+        files = (_stamp(self.settings.onnx.path), _stamp(self.settings.profile))
+        if files == self._files:
+            return False
+        self._files = files
+        self.next_id = 0
+        try:
+            model, profile = self._open_model(self.settings)
+        except PilotfishError as error:
+            self.loaded, self.reason = None, str(error)
+            return True
+        answers = Answers(self._window_items, len(profile.classes))
+        self.loaded = Loaded(model, profile, source_thresholds(profile), answers, TargetBins(profile))
+        self.reason = ""
+        return True
+
+    def answer(self, piece: Slice, *, tensor: str | None, live: Array | None) -> None:
+        """Answers one slice of the window.
+
+        Args:
+            piece: the items; not answered before.
+            tensor: the request's tensor for a model whose one input has another name.
+            live: the model's output as the traffic showed it, where this is the incumbent.
+        """
+        if self.loaded is None:
+            return
+        items = piece.batch.items
+        self.next_id = piece.first_id + items
+        try:
+            inputs = self._inputs(self.loaded.model, piece.batch, tensor)
+            self.loaded.target.add(piece.first_id, to_features(inputs, self.loaded.profile.inputs))
+            model, profile = self.loaded.model, self.loaded.profile
+            output = self._run(model, profile.output, inputs) if live is None else live
+            probabilities = class_probabilities(output)
+            _check_shape(probabilities.shape, items, profile)
+            self.loaded.answers.put(piece.first_id, probabilities)
+            self.items += items
+            self.answers_seen += items * (live is not None)
+        except Exception as error:  # noqa: BLE001 - whatever a candidate does, the others go on
+            self.failures += items
+            self.reason = str(error) or type(error).__name__
+
+    def answered(self, ids: Array) -> Array:
+        """Which items it answered; bool, shape of `ids`."""
+        return self.loaded.answers.has(ids) if self.loaded else np.zeros(len(ids), dtype=bool)
+
+    def _run(self, model: Model, output: str, inputs: dict[str, Array]) -> Array:
+        start = self._clock()
+        try:
+            return model.run(inputs)[output]
+        finally:
+            self.shadow_s += self._clock() - start
+
+    def _inputs(self, model: Model, batch: Batch, tensor: str | None) -> dict[str, Array]:
+        """The model's inputs by its own names."""
+        inputs = {}
+        for spec in model.inputs:
+            name = self.settings.onnx.inputs.get(spec.name, spec.name)
+            if name not in batch.inputs and len(model.inputs) == 1:
+                name = tensor or (next(iter(batch.inputs)) if len(batch.inputs) == 1 else name)
+            if name not in batch.inputs:
+                raise InvalidError(
+                    f"model input {spec.name!r}: the request has no tensor {name!r} but "
+                    f"{sorted(batch.inputs)}; name it in `onnx.inputs` or `input.tensor`"
+                )
+            inputs[spec.name] = batch.inputs[name]
+        return inputs
+
+
+def _check_shape(shape: tuple[int, ...], items: int, profile: SourceProfile) -> None:
+    if shape != (items, len(profile.classes)):
+        raise InvalidError(
+            f"answers of shape {list(shape)} to {items} items, and the profile knows "
+            f"{len(profile.classes)} classes; build it with --classes or --output"
+        )
+
+
+def _stamp(path: Path) -> object:
+    """What changes when a file does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

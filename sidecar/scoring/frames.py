@@ -1,0 +1,46 @@
+"""Messages on a pipe: four bytes of length, little-endian, then the message."""
+
+from __future__ import annotations
+
+import os
+import select
+import struct
+
+LENGTH = struct.Struct("<I")
+_CHUNK = 1 << 20
+
+
+def frame(message: bytes) -> bytes:
+    """Puts the length in front."""
+    return LENGTH.pack(len(message)) + message
+
+
+class FrameReader:
+    """Takes whole messages from a pipe, waiting no longer than told."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._buffer = bytearray()
+
+    def poll(self, timeout_s: float) -> list[bytes]:
+        """Returns the messages that arrive within the time; empty when none did.
+
+        Raises:
+            EOFError: the other end closed.
+        """
+        if not select.select([self._descriptor], [], [], max(timeout_s, 0.0))[0]:
+            return []
+        chunk = os.read(self._descriptor, _CHUNK)
+        if not chunk:
+            raise EOFError
+        self._buffer += chunk
+        messages = []
+        start = 0
+        while len(self._buffer) - start >= LENGTH.size:
+            end = start + LENGTH.size + LENGTH.unpack_from(self._buffer, start)[0]
+            if end > len(self._buffer):
+                break
+            messages.append(bytes(self._buffer[start + LENGTH.size : end]))
+            start = end
+        del self._buffer[:start]
+        return messages

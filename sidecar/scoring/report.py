@@ -1,0 +1,113 @@
+"""From a round to the message that leaves the scoring process."""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.v1 import ranking_pb2
+
+from sidecar.domain.ranking import CandidateRank, Estimate
+from sidecar.scoring.endpoint import EndpointScorer, Round
+
+
+def ranking_message(scorer: EndpointScorer, made: Round, made_at_s: float) -> ranking_pb2.Ranking:
+    """The ranking as it is served; `made_at_s` counts from the Unix epoch."""
+    return ranking_pb2.Ranking(
+        endpoint=scorer.settings.name,
+        round=made.number,
+        made_at=_timestamp(made_at_s),
+        items=made.ranking.items,
+        state=ranking_pb2.State.Value(f"STATE_{made.ranking.state.name}"),
+        reason=made.ranking.reason,
+        candidates=[_candidate(one, scorer.settings.incumbent) for one in made.ranking.candidates],
+    )
+
+
+def report(
+    scorer: EndpointScorer,
+    made: Round,
+    *,
+    generation: int,
+    made_at_s: float,
+    cpu_s: float,
+    resident_bytes: int,
+) -> scoring_pb2.Report:
+    """All that the serving process is told after a round."""
+    return scoring_pb2.Report(
+        generation=generation,
+        endpoint=scorer.settings.name,
+        ranking=ranking_message(scorer, made, made_at_s),
+        explanations=[
+            ranking_pb2.ExplainCandidateResponse(
+                candidate=_candidate(one, scorer.settings.incumbent),
+                measures=[
+                    ranking_pb2.MeasureValue(
+                        name=measure.name,
+                        value=_estimate(measure.estimate),
+                        direction=measure.direction,
+                        reason=measure.reason,
+                    )
+                    for measure in one.measures
+                ],
+                shifted_features=[
+                    ranking_pb2.FeatureShift(
+                        name=shift.name,
+                        divergence=shift.divergence,
+                        threshold=shift.threshold,
+                        outside_range=shift.outside_range,
+                    )
+                    for shift in one.shifted_features
+                ],
+                round=made.number,
+                made_at=_timestamp(made_at_s),
+            )
+            for one in made.ranking.candidates
+        ],
+        counters=_counters(scorer, made, cpu_s, resident_bytes),
+    )
+
+
+def _counters(
+    scorer: EndpointScorer, made: Round, cpu_s: float, resident_bytes: int
+) -> scoring_pb2.ScoringCounters:
+    candidates = {candidate.settings.name: candidate for candidate in scorer.candidates}
+    return scoring_pb2.ScoringCounters(
+        items=scorer.window.next_id,
+        items_evicted=scorer.window.evicted,
+        requests_rejected=scorer.rejected,
+        window_items=len(scorer.window),
+        window_bytes=scorer.window.size_bytes,
+        round_s=made.seconds,
+        cpu_s=cpu_s,
+        shadow_items={name: one.items for name, one in candidates.items()},
+        shadow_s={name: one.shadow_s for name, one in candidates.items()},
+        shadow_failures={name: one.failures for name, one in candidates.items()},
+        answers_seen=candidates[scorer.settings.incumbent].answers_seen,
+        resident_bytes=resident_bytes,
+    )
+
+
+def _candidate(one: CandidateRank, incumbent: str) -> ranking_pb2.RankedCandidate:
+    return ranking_pb2.RankedCandidate(
+        name=one.name,
+        rank=one.rank,
+        state=ranking_pb2.State.Value(f"STATE_{one.state.name}"),
+        reason=one.reason,
+        accuracy=_estimate(one.accuracy),
+        p_best=one.p_best,
+        incumbent=one.name == incumbent,
+    )
+
+
+def _estimate(estimate: Estimate | None) -> ranking_pb2.Estimate | None:
+    if estimate is None:
+        return None
+    return ranking_pb2.Estimate(
+        value=estimate.value, low=estimate.low, high=estimate.high, level=estimate.level
+    )
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromNanoseconds(int(seconds * 1e9))
+    return stamp

@@ -1,0 +1,135 @@
+"""The newest ranking of every endpoint, ready to be sent: immutable snapshots, swapped in whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.v1 import ranking_pb2
+
+from sidecar.config.schema import Endpoint
+from sidecar.domain.errors import NotFoundError, UnavailableError
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One endpoint's newest report.
+
+    Attributes:
+        ranking: as it was made, or as it is since it grew stale.
+        response: the serialised GetRankingResponse; WatchRankingResponse has the same bytes.
+        explanations: by candidate name.
+        heard_s: when the report came, on the board's clock.
+        version: grows with every change, also when the ranking grows stale.
+    """
+
+    ranking: ranking_pb2.Ranking
+    response: bytes
+    explanations: Mapping[str, ranking_pb2.ExplainCandidateResponse]
+    counters: scoring_pb2.ScoringCounters
+    heard_s: float
+    version: int
+
+
+@dataclass(slots=True)
+class _Place:
+    settings: Endpoint
+    snapshot: Snapshot | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Board:
+    """Readers never wait for a computation and never see half of one."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._places: dict[str, _Place] = {}
+
+    def configure(self, endpoints: Iterable[Endpoint]) -> None:
+        """Takes the endpoints that there are; those that stay keep their snapshot."""
+        places = {}
+        for endpoint in endpoints:
+            place = self._places.get(endpoint.name) or _Place(endpoint)
+            place.settings = endpoint
+            places[endpoint.name] = place
+        gone = [place for name, place in self._places.items() if name not in places]
+        self._places = places
+        for place in gone:
+            place.changed.set()
+
+    def hear(self, report: scoring_pb2.Report) -> None:
+        """Puts a report up; one of an endpoint that is gone is ignored."""
+        place = self._places.get(report.endpoint)
+        if place is None:
+            return
+        explanations = {one.candidate.name: one for one in report.explanations}
+        self._put(place, report.ranking, explanations, report.counters, self._clock())
+
+    def age(self) -> None:
+        """Marks the rankings that grew stale; to be called every second or so."""
+        for place in self._places.values():
+            snapshot, limit = place.snapshot, place.settings.ranking.stale_after
+            if snapshot is None or snapshot.ranking.state == ranking_pb2.STATE_STALE:
+                continue
+            if self._clock() - snapshot.heard_s > limit:
+                stale = ranking_pb2.Ranking()
+                stale.CopyFrom(snapshot.ranking)
+                stale.state = ranking_pb2.STATE_STALE
+                stale.reason = f"no new ranking for {limit:g} s: no new items, or scoring stands still"
+                self._put(place, stale, snapshot.explanations, snapshot.counters, snapshot.heard_s)
+
+    def snapshot(self, endpoint: str) -> Snapshot:
+        """The newest snapshot.
+
+        Raises:
+            NotFoundError: there is no such endpoint.
+            UnavailableError: it has no ranking yet.
+        """
+        snapshot = self._place(endpoint).snapshot
+        if snapshot is None:
+            raise UnavailableError(f"endpoint {endpoint!r} has no ranking yet; scoring is starting")
+        return snapshot
+
+    def snapshots(self) -> dict[str, Snapshot]:
+        """All that are there, by endpoint."""
+        return {name: place.snapshot for name, place in self._places.items() if place.snapshot}
+
+    async def newer(self, endpoint: str, version: int) -> Snapshot:
+        """Waits for a snapshot with a version above the given one.
+
+        Raises:
+            NotFoundError: there is no such endpoint, or not any more.
+        """
+        while True:
+            place = self._place(endpoint)
+            if place.snapshot is not None and place.snapshot.version > version:
+                return place.snapshot
+            await place.changed.wait()
+
+    def _place(self, endpoint: str) -> _Place:
+        place = self._places.get(endpoint)
+        if place is None:
+            raise NotFoundError(f"no endpoint {endpoint!r}; there are: {', '.join(self._places)}")
+        return place
+
+    def _put(
+        self,
+        place: _Place,
+        ranking: ranking_pb2.Ranking,
+        explanations: Mapping[str, ranking_pb2.ExplainCandidateResponse],
+        counters: scoring_pb2.ScoringCounters,
+        heard_s: float,
+    ) -> None:
+        place.snapshot = Snapshot(
+            ranking=ranking,
+            response=ranking_pb2.GetRankingResponse(ranking=ranking).SerializeToString(),
+            explanations=explanations,
+            counters=counters,
+            heard_s=heard_s,
+            version=place.snapshot.version + 1 if place.snapshot else 1,
+        )
+        # Whoever waits holds the old event; the next one waits for the next change.
+        changed, place.changed = place.changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,58 @@
+"""The one place that maps errors to gRPC status."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import grpc
+
+from sidecar.domain.errors import InvalidError, NotFoundError, PilotfishError, UnavailableError
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_CODES: tuple[tuple[type[PilotfishError], grpc.StatusCode], ...] = (
+    (NotFoundError, grpc.StatusCode.NOT_FOUND),
+    (InvalidError, grpc.StatusCode.INVALID_ARGUMENT),
+    (UnavailableError, grpc.StatusCode.UNAVAILABLE),
+)
+
+
+def status_of(error: PilotfishError) -> grpc.StatusCode:
+    """The status that tells a caller what can be done about an error."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
+
+
+def answers(
+    method: Callable[[Request, Context], Awaitable[Response]],
+) -> Callable[[Request, Context], Awaitable[Response]]:
+    """Ends a unary call with the status of the error that its method raises."""
+
+    @functools.wraps(method)
+    async def guarded(request: Request, context: Context) -> Response:
+        try:
+            return await method(request, context)
+        except PilotfishError as error:
+            await context.abort(status_of(error), str(error))
+            raise
+
+    return guarded
+
+
+def streams(
+    method: Callable[[Request, Context], AsyncIterator[Response]],
+) -> Callable[[Request, Context], AsyncIterator[Response]]:
+    """The same for a method that answers with a stream."""
+
+    @functools.wraps(method)
+    async def guarded(request: Request, context: Context) -> AsyncIterator[Response]:
+        try:
+            async for response in method(request, context):
+                yield response
+        except PilotfishError as error:
+            await context.abort(status_of(error), str(error))
+
+    return guarded

@@ -1,0 +1,32 @@
+"""Keeps the process's CPU time within a share of one core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+# Smaller debts are let grow: to look at the clock costs CPU as well, and must not use the budget up.
+_SLACK_S = 0.005
+
+
+class CpuBudget:
+    """A debt of wall time: each second of CPU spent costs 1 / share seconds before the next work.
+
+    Idle time is not saved up, so the share holds over every stretch of work, not only on average.
+    """
+
+    def __init__(self, share: float, *, clock: Callable[[], float], cpu_clock: Callable[[], float]) -> None:
+        self._share = share
+        self._clock = clock
+        self._cpu_clock = cpu_clock
+        self._cpu_seen = cpu_clock()
+        self._free_at = clock()
+
+    def wait_s(self) -> float:
+        """Seconds until work may go on; 0 when it may now."""
+        now, cpu = self._clock(), self._cpu_clock()
+        self._free_at = (
+            max(self._free_at, now - (cpu - self._cpu_seen)) + (cpu - self._cpu_seen) / self._share
+        )
+        self._cpu_seen = cpu
+        debt = self._free_at - now
+        return debt if debt > _SLACK_S else 0.0

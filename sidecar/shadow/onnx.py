@@ -1,0 +1,246 @@
+"""Runs one ONNX model on the processor. Knows its file, its tensors and nothing about candidates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Protocol
+
+import numpy as np
+import onnxruntime
+
+from sidecar.domain.casting import cast
+from sidecar.domain.errors import InvalidError
+from sidecar.domain.tensors import Array, TensorSpec
+
+_DATATYPES: Final = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(bfloat16)": "BF16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+_BFLOAT16: Final = 16  # onnx.TensorProto.BFLOAT16
+_ONLY_FATAL: Final = 4  # what fails is raised as well; it need not be logged twice
+
+
+class HasOutputs(Protocol):
+    """A model, as `class_output` sees it."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The outputs in the model's order."""
+
+
+class OnnxModel:
+    """An ONNX model, opened with onnxruntime on the processor.
+
+    The model runs in the caller's thread where `threads` is 1. Not safe for concurrent `run` with a
+    shared budget of threads; one thread at a time is what shadowing needs.
+
+    Attributes:
+        inputs: in the model's order, without the item axis, which is the first.
+        outputs: the same.
+        sha256: of the model file, hexadecimal.
+        max_items: the item axis where the model fixes it; `run` then pads and splits to this size.
+
+    Args:
+        path: the model file; external-data files stand beside it.
+        threads: intra-op threads.
+        options: onnxruntime session configuration entries, over the defaults.
+
+    Raises:
+        InvalidError: the file is missing or broken, or a tensor is of a kind that V2 has no name for.
+    """
+
+    def __init__(
+        self, path: Path | str, *, threads: int = 1, options: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.path = Path(path)
+        self.sha256 = _file_sha256(self.path)
+        self._session = _open(self.path, threads, options)
+        arguments = self._session.get_inputs()
+        self.inputs = tuple(self._spec("input", argument) for argument in arguments)
+        self.outputs = tuple(self._spec("output", argument) for argument in self._session.get_outputs())
+        self.max_items = self._fixed_items(arguments)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Answers items.
+
+        Args:
+            inputs: arrays by the model's input names, each [items, ...]; others are ignored.
+
+        Returns:
+            Every output by name, each [items, ...]; text as `str` objects.
+
+        Raises:
+            InvalidError: an input is missing or does not fit, or the model fails on these values.
+        """
+        feed = {spec.name: self._fit(inputs, spec) for spec in self.inputs}
+        lengths = {name: len(array) for name, array in feed.items()}
+        items = next(iter(lengths.values()))
+        if len(set(lengths.values())) > 1 or not items:
+            raise InvalidError(
+                f"{self.path}: the inputs must hold the same items, at least one; got {lengths}"
+            )
+        size = self.max_items or items
+        parts = [
+            self._answer({name: array[start : start + size] for name, array in feed.items()}, size)
+            for start in range(0, items, size)
+        ]
+        return {
+            spec.name: parts[0][place] if len(parts) == 1 else np.concatenate([part[place] for part in parts])
+            for place, spec in enumerate(self.outputs)
+        }
+
+    def _fit(self, inputs: Mapping[str, Array], spec: TensorSpec) -> Array:
+        if spec.name not in inputs:
+            raise InvalidError(
+                f"{self.path}: input {spec.name!r} ({_text(spec)}) is missing; given are {sorted(inputs)}"
+            )
+        array = inputs[spec.name]
+        sizes = array.shape[1:]
+        if len(sizes) != len(spec.shape) or any(
+            wanted not in {-1, given} for wanted, given in zip(spec.shape, sizes, strict=True)
+        ):
+            raise InvalidError(
+                f"{self.path}: input {spec.name!r} takes {_text(spec)}; "
+                f"given is {array.dtype} {list(array.shape)}"
+            )
+        try:
+            fitted = cast(array, spec)
+        except InvalidError as error:
+            raise InvalidError(f"{self.path}: {error}") from error
+        return _decoded(fitted, spec) if spec.datatype == "BYTES" else fitted
+
+    def _answer(self, feed: dict[str, Array], size: int) -> list[Array]:
+        items = len(next(iter(feed.values())))
+        padded = {
+            name: np.concatenate([array, np.repeat(array[-1:], size - items, axis=0)])
+            if items < size
+            else array
+            for name, array in feed.items()
+        }
+        values = {spec.name: _value(padded[spec.name], spec) for spec in self.inputs}
+        try:
+            answers: list[Array] = self._session.run([spec.name for spec in self.outputs], values)
+        except Exception as error:
+            raise InvalidError(f"{self.path}: the model fails on {items} items: {error}") from error
+        for spec, answer in zip(self.outputs, answers, strict=True):
+            if answer.shape[:1] != (size,):
+                raise InvalidError(
+                    f"{self.path}: output {spec.name!r} has shape {list(answer.shape)} for {size} items: "
+                    "export the model with the items on the first axis of every output"
+                )
+        return [answer[:items] for answer in answers]
+
+    def _spec(self, role: str, argument: Any) -> TensorSpec:  # noqa: ANN401 - onnxruntime has no types
+        name = f"{self.path}: {role} {argument.name!r}"
+        if argument.type.startswith(("seq", "map", "optional")):
+            raise InvalidError(
+                f"{name} is {argument.type}, not a tensor: "
+                'export it as one; for skl2onnx with options={"zipmap": False}'
+            )
+        # onnxruntime hands bfloat16 in, but not out: numpy has no such type.
+        if argument.type not in _DATATYPES or (role == "output" and argument.type == "tensor(bfloat16)"):
+            raise InvalidError(f"{name} is {argument.type}, which numpy has no type for: cast it to float32")
+        if role == "input" and not argument.shape:
+            raise InvalidError(f"{name} has no item axis in the model: export it with its shape, items first")
+        sizes = tuple(size if isinstance(size, int) else -1 for size in argument.shape[1:])
+        return TensorSpec(argument.name, _DATATYPES[argument.type], sizes)
+
+    def _fixed_items(self, arguments: Sequence[Any]) -> int | None:
+        if not arguments:
+            raise InvalidError(f"{self.path}: the model has no inputs")
+        fixed = {argument.shape[0] for argument in arguments if isinstance(argument.shape[0], int)}
+        if len(fixed) > 1 or 0 in fixed:
+            raise InvalidError(
+                f"{self.path}: the inputs fix different first axes {sorted(fixed)}: "
+                "export them with the items first"
+            )
+        return next(iter(fixed), None)
+
+
+def class_output(model: HasOutputs, chosen: str | None = None) -> str:
+    """Finds the output that holds class probabilities or logits.
+
+    Args:
+        model: the model.
+        chosen: the output that the user named, if any.
+
+    Raises:
+        InvalidError: there is no such output of floats, or more than one with two axes.
+    """
+    floats = [spec for spec in model.outputs if spec.datatype.startswith("FP")]
+    fitting = [spec for spec in floats if (len(spec.shape) == 1 if chosen is None else spec.name == chosen)]
+    if len(fitting) == 1:
+        return fitting[0].name
+    listed = ", ".join(f"{spec.name!r} ({_text(spec)})" for spec in model.outputs)
+    wanted = (
+        "exactly one output of floats with two axes" if chosen is None else f"no output {chosen!r} of floats"
+    )
+    verb = "needed is" if chosen is None else "there is"
+    raise InvalidError(f"{verb} {wanted}; the model has {listed}: name the one with class probabilities")
+
+
+def _file_sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InvalidError(f"{path}: the model cannot be read ({error.strerror}): check the path") from error
+
+
+def _open(path: Path, threads: int, options: Mapping[str, str]) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ONLY_FATAL
+    # Many candidates share one process that must stay small and must not burn a core while waiting.
+    settings.enable_cpu_mem_arena = False
+    try:
+        for key, value in ({"session.intra_op.allow_spinning": "0"} | dict(options)).items():
+            settings.add_session_config_entry(key, value)
+        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise InvalidError(
+            f"{path}: onnxruntime {onnxruntime.__version__} cannot open it as an ONNX model ({error}): "
+            "export it again"
+        ) from error
+
+
+def _text(spec: TensorSpec) -> str:
+    return f"{spec.datatype} [items{''.join(f', {size}' for size in spec.shape)}]"
+
+
+def _decoded(array: Array, spec: TensorSpec) -> Array:
+    """Turns bytes to str, which is what onnxruntime takes; it would take `str(b"x")` for bytes."""
+    texts = np.empty(array.shape, dtype=np.object_)
+    for place, value in np.ndenumerate(array):
+        try:
+            texts[place] = value if isinstance(value, str) else bytes(value).decode()
+        except (TypeError, UnicodeDecodeError) as error:
+            raise InvalidError(
+                f"input {spec.name!r} takes UTF-8 text; item {place[0]} is not: {error}"
+            ) from error
+    return texts
+
+
+def _value(array: Array, spec: TensorSpec) -> Any:  # noqa: ANN401 - an array or an OrtValue, which has no type
+    if spec.datatype != "BF16":
+        return array
+    bits = np.ascontiguousarray(array).view(np.uint32)
+    # To nearest, ties to even; NaN stays NaN because its highest fraction bit is kept.
+    rounded = np.where(np.isnan(array), bits | 0x00400000, bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(rounded.astype(np.uint16), _BFLOAT16)

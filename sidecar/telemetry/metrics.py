@@ -1,0 +1,193 @@
+"""Prometheus metrics, declared in one table's order and read at scrape time; no state of its own.
+
+A gauge without a value is absent. No label grows with requests: endpoints, candidates, measures,
+reasons and states are all bounded by the configuration or by written-out lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+
+from pilotfish.v1 import ranking_pb2
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from sidecar.capture.intake import Accounting
+from sidecar.capture.proxy import ProxyCounts
+from sidecar.serving.board import Snapshot
+
+_STATES = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that the metrics tell, at one moment."""
+
+    accounting: Mapping[str, Accounting]
+    snapshots: Mapping[str, Snapshot]
+    proxies: Mapping[str, ProxyCounts]
+    scoring_up: bool
+    scoring_restarts: int
+    queued_bytes: int
+    watchers: int
+    reloads: int
+    reload_failures: int
+    refused: bool
+
+
+class Metrics(Collector):
+    """Turns a reading into metric families at every scrape."""
+
+    def __init__(self, read: Callable[[], Reading]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """All metric families."""
+        reading = self._read()
+        yield from _capture(reading)
+        yield from _ranking(reading.snapshots)
+        yield from _scoring(reading)
+        yield from _self(reading)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the families are known at the scrape."""
+        return ()
+
+
+def _gauge(name: str, text: str, labels: Iterable[str] = ()) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"pilotfish_{name}", text, labels=tuple(labels))
+
+
+def _counter(name: str, text: str, labels: Iterable[str] = ()) -> CounterMetricFamily:
+    return CounterMetricFamily(f"pilotfish_{name}", text, labels=tuple(labels))
+
+
+def _capture(reading: Reading) -> Iterator[Metric]:
+    of = ("endpoint",)
+    seen = _counter("requests_seen", "Requests that capture saw: sampled + skipped + dropped.", of)
+    sampled = _counter("requests_sampled", "Requests handed over to scoring.", of)
+    skipped = _counter("requests_skipped", "Requests that the sampler left out.", of)
+    dropped = _counter(
+        "requests_dropped", "Requests that were wanted and could not be kept.", (*of, "reason")
+    )
+    for endpoint, counts in reading.accounting.items():
+        seen.add_metric([endpoint], counts.seen)
+        sampled.add_metric([endpoint], counts.sampled)
+        skipped.add_metric([endpoint], counts.skipped)
+        for reason, count in counts.dropped.items():
+            dropped.add_metric([endpoint, reason], count)
+    yield from (seen, sampled, skipped, dropped)
+    at = ("listen",)
+    connections = _gauge("proxy_connections", "Open client connections.", at)
+    opened = _counter("proxy_connections_opened", "Client connections since start.", at)
+    failures = _counter("proxy_upstream_failures", "Client connections for which upstream was not there.", at)
+    unreadable = _counter("proxy_unreadable_connections", "Connections relayed without being observed.", at)
+    for listen, proxy in reading.proxies.items():
+        connections.add_metric([listen], proxy.connections)
+        opened.add_metric([listen], proxy.connections_total)
+        failures.add_metric([listen], proxy.upstream_failures)
+        unreadable.add_metric([listen], proxy.unreadable_connections)
+    yield from (connections, opened, failures, unreadable)
+
+
+def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
+    of, one = ("endpoint",), ("endpoint", "candidate")
+    state = _gauge("ranking_state", "1 for the ranking's state.", (*of, "state"))
+    rounds = _counter("ranking_rounds", "Rankings made.", of)
+    made = _gauge("ranking_made_timestamp_seconds", "When the newest ranking was made.", of)
+    items = _gauge("ranking_items", "Items behind the newest ranking.", of)
+    rank = _gauge("candidate_rank", "Rank, 1 is best; ties share one.", one)
+    candidate_state = _gauge("candidate_state", "1 for the candidate's state.", (*one, "state"))
+    incumbent = _gauge("candidate_incumbent", "1 for the candidate that serves.", one)
+    accuracy = _gauge("candidate_accuracy_ratio", "Estimated accuracy.", one)
+    low = _gauge("candidate_accuracy_low_ratio", "Lower end of the accuracy's 90 % interval.", one)
+    high = _gauge("candidate_accuracy_high_ratio", "Upper end of the accuracy's 90 % interval.", one)
+    p_best = _gauge("candidate_best_probability_ratio", "Probability of the highest accuracy.", one)
+    measure = _gauge("candidate_measure", "A label-free measure; see the README.", (*one, "measure"))
+    for endpoint, snapshot in snapshots.items():
+        ranking = snapshot.ranking
+        for name in _STATES:
+            state.add_metric([endpoint, name], ranking_pb2.State.Name(ranking.state) == f"STATE_{name}")
+        rounds.add_metric([endpoint], ranking.round)
+        made.add_metric([endpoint], ranking.made_at.ToNanoseconds() / 1e9)
+        items.add_metric([endpoint], ranking.items)
+        for candidate in ranking.candidates:
+            labels = [endpoint, candidate.name]
+            for name in _STATES:
+                current = ranking_pb2.State.Name(candidate.state) == f"STATE_{name}"
+                candidate_state.add_metric([*labels, name], current)
+            incumbent.add_metric(labels, candidate.incumbent)
+            if candidate.rank:
+                rank.add_metric(labels, candidate.rank)
+            if candidate.HasField("accuracy"):
+                accuracy.add_metric(labels, candidate.accuracy.value)
+                low.add_metric(labels, candidate.accuracy.low)
+                high.add_metric(labels, candidate.accuracy.high)
+            if candidate.HasField("p_best"):
+                p_best.add_metric(labels, candidate.p_best)
+            for value in snapshot.explanations[candidate.name].measures:
+                if value.HasField("value"):
+                    measure.add_metric([*labels, value.name], value.value.value)
+    yield from (state, rounds, made, items)
+    yield from (rank, candidate_state, incumbent, accuracy, low, high, p_best, measure)
+
+
+def _scoring(reading: Reading) -> Iterator[Metric]:
+    of, one = ("endpoint",), ("endpoint", "candidate")
+    items = _counter("window_items_added", "Items that entered the window since scoring started.", of)
+    evicted = _counter("window_items_evicted", "Items that left the window for newer ones.", of)
+    held = _gauge("window_items", "Items in the window.", of)
+    size = _gauge("window_bytes", "Bytes of the window's items.", of)
+    rejected = _counter("requests_rejected", "Sampled requests that could not become items.", (*of, "reason"))
+    live = _counter("incumbent_answers_seen", "Items whose incumbent answer came with the traffic.", of)
+    round_s = _gauge("round_duration_seconds", "Time the newest ranking took.", of)
+    shadow_items = _counter("shadow_items", "Items that the candidate answered.", one)
+    shadow_s = _counter("shadow_seconds", "Time spent in the candidate's model.", one)
+    failures = _counter("shadow_failures", "Items that the candidate could not answer.", one)
+    cpu = resident = None
+    for endpoint, snapshot in reading.snapshots.items():
+        counters = snapshot.counters
+        items.add_metric([endpoint], counters.items)
+        evicted.add_metric([endpoint], counters.items_evicted)
+        held.add_metric([endpoint], counters.window_items)
+        size.add_metric([endpoint], counters.window_bytes)
+        live.add_metric([endpoint], counters.answers_seen)
+        round_s.add_metric([endpoint], counters.round_s)
+        for reason, count in counters.requests_rejected.items():
+            rejected.add_metric([endpoint, reason], count)
+        for name in counters.shadow_items:
+            shadow_items.add_metric([endpoint, name], counters.shadow_items[name])
+            shadow_s.add_metric([endpoint, name], counters.shadow_s[name])
+            failures.add_metric([endpoint, name], counters.shadow_failures[name])
+        cpu = max(cpu or 0.0, counters.cpu_s)
+        resident = counters.resident_bytes
+    yield from (items, evicted, held, size, rejected, live, round_s, shadow_items, shadow_s, failures)
+    up = _gauge("scoring_up", "1 while the scoring process runs.")
+    up.add_metric([], reading.scoring_up)
+    restarts = _counter("scoring_restarts", "Ends of the scoring process that were not asked for.")
+    restarts.add_metric([], reading.scoring_restarts)
+    queued = _gauge("scoring_queue_bytes", "Sampled requests that wait for scoring.")
+    queued.add_metric([], reading.queued_bytes)
+    yield from (up, restarts, queued)
+    if cpu is not None and resident is not None:
+        spent = _counter("scoring_cpu_seconds", "CPU time of the scoring process.")
+        spent.add_metric([], cpu)
+        memory = _gauge("scoring_resident_bytes", "Resident memory of the scoring process.")
+        memory.add_metric([], resident)
+        yield from (spent, memory)
+
+
+def _self(reading: Reading) -> Iterator[Metric]:
+    watchers = _gauge("watchers", "Open WatchRanking streams.")
+    watchers.add_metric([], reading.watchers)
+    reloads = _counter("config_reloads", "Changed configuration files that were taken.")
+    reloads.add_metric([], reading.reloads)
+    failures = _counter("config_reload_failures", "Changed configuration files that were refused.")
+    failures.add_metric([], reading.reload_failures)
+    refused = _gauge("config_refused", "1 while the file on disk is refused and an older one is in force.")
+    refused.add_metric([], reading.refused)
+    build = _gauge("build_info", "1, with the version.", ("version",))
+    build.add_metric([metadata.version("pilotfish")], 1)
+    yield from (watchers, reloads, failures, refused, build)

@@ -1,0 +1,17 @@
+"""Fixtures that every room's tests may use: small real models and their data."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.models import DigitsModels, TextModel, make_digits_models, make_text_model
+
+
+@pytest.fixture(scope="session")
+def digits_models(tmp_path_factory: pytest.TempPathFactory) -> DigitsModels:
+    return make_digits_models(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="session")
+def text_model(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
+    return make_text_model(tmp_path_factory.mktemp("text"))

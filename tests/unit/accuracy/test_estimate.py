@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.accuracy.estimate import AccuracyEstimate, estimate_accuracy
+from sidecar.domain.evidence import Evidence
+from sidecar.domain.tensors import Array
+from tests.unit.measures.made_evidence import evidence, noisy, profile, sure
+
+CLASSES = 4
+LABELS = "abcd"
+ROWS = np.random.default_rng(0).normal(size=(200, 2))
+KNOWN = np.full((4, 4), 4) + 84 * np.eye(4, dtype=np.int64)
+
+
+def pool(votes: Array, confusion: Array | None = None) -> Evidence:
+    source = profile(ROWS, LABELS, confusion)
+    answers = sure(votes, CLASSES, np.random.default_rng(1))
+    return evidence([source] * len(votes), ROWS, answers, LABELS)
+
+
+def estimated(of: Evidence, support: Sequence[float | None], seed: int = 0) -> AccuracyEstimate:
+    return estimate_accuracy(of, support, np.random.default_rng(seed), 400)
+
+
+def independent(accuracies: list[float], items: int, seed: int = 0) -> tuple[Array, Array]:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(CLASSES, size=items)
+    return truth, np.stack([noisy(truth, accuracy, CLASSES, rng) for accuracy in accuracies])
+
+
+def test_independent_candidates_are_estimated_and_their_intervals_hold_the_truth() -> None:
+    held = []
+    for seed in range(10):
+        truth, votes = independent([0.9, 0.8, 0.7, 0.6, 0.5], 800, seed)
+        found = estimated(pool(votes), [None] * 5)
+        true = (votes == truth).mean(axis=1)
+        assert found.value == pytest.approx(true, abs=0.05)
+        assert (np.diff(found.value) < 0).all()
+        intervals = [found.interval(index, 0.9) for index in range(5)]
+        held += [one.low <= accuracy <= one.high for one, accuracy in zip(intervals, true, strict=True)]
+    assert np.mean(held) > 0.85
+
+
+def test_a_clear_best_is_best_in_all_draws() -> None:
+    found = estimated(pool(independent([0.95, 0.6, 0.6, 0.6], 1000)[1]), [None] * 4)
+    assert found.p_best() == pytest.approx([1, 0, 0, 0], abs=0.01)
+    assert found.better(0, 1, 0.9)
+    assert not found.better(1, 0, 0.9)
+
+
+def test_p_best_splits_ties() -> None:
+    draws = np.array([[0.5, 0.5, 0.1], [0.7, 0.2, 0.1]])
+    found = AccuracyEstimate(draws.mean(axis=0), draws, np.zeros(3))
+    assert found.p_best().tolist() == [0.75, 0.25, 0]
+
+
+def test_the_interval_narrows_with_items() -> None:
+    widths = []
+    for items in (60, 2000):
+        found = estimated(pool(independent([0.9, 0.8, 0.7, 0.6], items)[1]), [None] * 4)
+        one = found.interval(1, 0.9)
+        assert one.low <= one.value <= one.high
+        widths.append(one.high - one.low)
+    assert widths[0] > 2 * widths[1]
+
+
+@pytest.mark.parametrize("good", [1, 2])
+def test_an_irrelevant_majority_does_not_outvote_those_whose_source_covers_the_traffic(good: int) -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(CLASSES, size=1500)
+    shared = noisy(truth, 0.3, CLASSES, rng)
+    poor = [np.where(rng.random(1500) < 0.65, shared, rng.integers(CLASSES, size=1500)) for _ in range(6)]
+    agreement = np.mean([(poor[0] == other).mean() for other in poor[1:]])
+    assert agreement == pytest.approx(0.55, abs=0.04)
+    votes = np.stack(poor + [noisy(truth, 0.85, CLASSES, rng) for _ in range(good)])
+    of = pool(votes, KNOWN)
+    found = estimated(of, [0.3] * 6 + [0.95] * good)
+    assert found.value.argmax() >= 6
+    assert found.value[6:] == pytest.approx(np.full(good, 0.85), abs=0.1)
+    without_support = estimated(pool(votes), [None] * (6 + good))
+    assert without_support.value.argmax() < 6, "the case is no longer hard: support was not needed"
+
+
+def test_copies_of_one_candidate_do_not_outvote_two_better_ones() -> None:
+    rng = np.random.default_rng(3)
+    truth, votes = independent([0.55, 0.9, 0.85], 1000, 3)
+    answers = sure(votes, CLASSES, rng)[[0, 0, 0, 0, 1, 2]]
+    of = evidence([profile(ROWS, LABELS)] * 6, ROWS, answers, LABELS)
+    found = estimated(of, [None] * 6)
+    assert found.value.argmax() == 4
+    assert found.value[4] == pytest.approx((votes[1] == truth).mean(), abs=0.08)
+
+
+@settings(max_examples=20)
+@given(st.permutations(range(30)))
+def test_the_order_of_items_changes_nothing(order: list[int]) -> None:
+    of = pool(independent([0.9, 0.7, 0.6], 30)[1])
+    moved = dataclasses.replace(of, probabilities=of.probabilities[:, order])
+    one, other = estimated(of, [None] * 3), estimated(moved, [None] * 3)
+    assert one.value == pytest.approx(other.value)
+    assert one.draws == pytest.approx(other.draws)
+
+
+@pytest.mark.parametrize("votes", [np.zeros((3, 40), int), np.array([[0], [1]]), np.zeros((2, 1), int)])
+def test_degenerate_windows_have_finite_estimates(votes: Array) -> None:
+    found = estimated(pool(votes), [None] * len(votes))
+    for values in (found.value, found.draws, found.kappa, found.p_best()):
+        assert np.isfinite(values).all()
+    assert ((found.draws >= 0) & (found.draws <= 1 + 1e-12)).all()

@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from sidecar.config import Config, ConfigFaultsError, load_candidates, load_config
+
+GOOD = """\
+endpoints:
+  - name: digits
+    capture:
+      - proxy: {listen: 0.0.0.0:9001, upstream: 127.0.0.1:8001, model: digits}
+    sample: {fraction: 0.1, max_per_second: 200}
+    input: {tensor: INPUT0}
+    window: {items: 4096, bytes: 64MiB}
+    incumbent: digits-2024
+    candidates:
+      - {name: digits-2024, profile: profiles/digits-2024.safetensors, onnx: {path: models/digits-2024.onnx}}
+      - {name: digits-eu, profile: profiles/digits-eu.safetensors, onnx: {path: /models/digits-eu.onnx}}
+    ranking: {every: 5s, objectives: [accuracy]}
+serve: {grpc: 0.0.0.0:9500, http: 0.0.0.0:9400}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "pilotfish.yaml"
+    path.write_text(text)
+    return path
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigFaultsError) as caught:
+        load_config(written(folder, text))
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, GOOD))
+    endpoint = config.endpoints[0]
+    assert endpoint.window.bytes == 64 * 2**20
+    assert endpoint.ranking.every == 5.0
+    assert endpoint.candidates[0].profile == tmp_path / "profiles/digits-2024.safetensors"
+    assert endpoint.candidates[1].onnx.path == Path("/models/digits-eu.onnx")
+    with pytest.raises(ValueError, match="frozen"):
+        endpoint.name = "other"
+    assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> None:
+    text = GOOD.replace("fraction: 0.1", "fracton: 0.1").replace("64MiB", "64 apples")
+    text = text.replace("incumbent: digits-2024", "incumbent: digits-2023")
+    assert faults(tmp_path, text) == [
+        "line 5, endpoints[0].sample.fracton: unknown key; did you mean 'fraction'?",
+        "line 7, endpoints[0].window.bytes: write a number with a unit (B, KiB, MiB, GiB, kB, MB, GB), like 64MiB",
+        "line 8, endpoints[0].incumbent: 'digits-2023' is no candidate; they are: digits-2024, digits-eu",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("serve:", "sevre:", "line 13, sevre: unknown key; did you mean 'serve'?"),
+        (
+            "grpc: 0.0.0.0:9500",
+            "grpc: everywhere",
+            "line 13, serve.grpc: write HOST:PORT, like 127.0.0.1:8001",
+        ),
+        ("every: 5s", "every: soon", "write a number with a unit (ms, s, m, h), like 5s"),
+        ("digits-eu, prof", "digits-2024, prof", "endpoints[0].candidates[1].name: 'digits-2024' is taken"),
+        ("[accuracy]", "[beauty]", "endpoints[0].ranking.objectives[0]: Input should be 'accuracy'"),
+        ("    incumbent: digits-2024\n", "", "endpoints[0].incumbent: Field required"),
+    ],
+)
+def test_single_mistakes(tmp_path: Path, old: str, new: str, message: str) -> None:
+    said = faults(tmp_path, GOOD.replace(old, new, 1))
+    assert len(said) == 1
+    assert message in said[0]
+
+
+def test_a_listener_has_one_upstream_and_a_model_one_endpoint(tmp_path: Path) -> None:
+    endpoints = GOOD.split("serve:", maxsplit=1)[0]
+    second = endpoints.removeprefix("endpoints:\n").replace("name: digits\n", "name: other\n")
+    said = faults(tmp_path, endpoints + second)
+    assert any("is watched already" in fault for fault in said)
+    said = faults(tmp_path, endpoints + second.replace("127.0.0.1:8001, model: digits", "127.0.0.1:8002"))
+    assert any("already leads to 127.0.0.1:8001" in fault for fault in said)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [1\n", "endpoints: 3\n", "endpoints: []\n", "\x00"])
+def test_what_is_no_configuration_is_said_as_such(tmp_path: Path, text: str) -> None:
+    assert faults(tmp_path, text)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigFaultsError, match="cannot be read"):
+        load_config(tmp_path / "nowhere.yaml")
+
+
+def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PILOTFISH_SERVE__GRPC", "127.0.0.1:1")
+    serve = load_config(written(tmp_path, GOOD)).serve
+    assert (serve.grpc, serve.http) == ("127.0.0.1:1", "0.0.0.0:9400")
+
+
+def test_every_limit_has_a_default_and_a_description_or_unit() -> None:
+    schema = Config.model_json_schema()
+    for name in ("Window", "Sample", "Scoring", "Serve"):
+        for key, value in schema["$defs"][name]["properties"].items():
+            assert "default" in value, f"{name}.{key}"
+    assert json.dumps(schema)
+
+
+def test_candidates_alone_make_an_offline_endpoint(tmp_path: Path) -> None:
+    path = written(tmp_path, "candidates:\n  - {name: a, profile: a.st, onnx: {path: a.onnx}}\n")
+    endpoint = load_candidates(path)
+    assert (endpoint.name, endpoint.incumbent) == ("offline", "a")
+    path = written(tmp_path, "candidates:\n  - {name: a, profil: a.st, onnx: {path: a.onnx}}\n")
+    with pytest.raises(ConfigFaultsError, match=r"line 2, candidates\[0\].profil: unknown key; did you mean"):
+        load_candidates(path)

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sidecar.domain.evidence import Evidence
+from sidecar.domain.ranking import Ranking, State
+from sidecar.domain.tensors import Array
+from sidecar.ranking.order import RankSettings, rank
+from tests.unit.measures.made_evidence import evidence, noisy, profile, sure
+
+LABELS = "abcd"
+RNG = np.random.default_rng(0)
+TRAIN = RNG.normal(size=(600, 3))
+LIVE = RNG.normal(size=(400, 3))
+TRUTH = RNG.integers(4, size=400)
+HERE = profile(TRAIN, LABELS)
+ELSEWHERE = profile(TRAIN + 20, LABELS)
+EMPTY = Evidence((), (), (), (), np.zeros((0, 0, 0)))
+
+
+def answers(*accuracies: float, seed: int = 1) -> Array:
+    rng = np.random.default_rng(seed)
+    return sure(np.stack([noisy(TRUTH, accuracy, 4, rng) for accuracy in accuracies]), 4, rng)
+
+
+def made(of: Evidence, names: str, *, seed: int = 0, unavailable: dict[str, str] | None = None) -> Ranking:
+    return rank(
+        list(names),
+        of,
+        unavailable=unavailable or {},
+        rng=np.random.default_rng(seed),
+        settings=RankSettings(),
+    )
+
+
+GOOD = evidence([HERE] * 4, LIVE, answers(0.95, 0.8, 0.6, 0.5), LABELS)
+
+
+def test_candidates_come_best_first_with_everything_that_is_known() -> None:
+    found = made(GOOD, "wxyz", unavailable={"b": "broken file", "a": "no profile"})
+    assert (found.state, found.reason, found.items) == (State.OK, "", 400)
+    assert [one.name for one in found.candidates] == ["w", "x", "y", "z", "a", "b"]
+    assert [one.rank for one in found.candidates[:3]] == [1, 2, 3]
+    top, last = found.candidates[0], found.candidates[-1]
+    assert top.accuracy is not None
+    assert top.accuracy.value == pytest.approx(0.95, abs=0.04)
+    assert top.p_best == pytest.approx(1, abs=0.02)
+    assert all(value.estimate is not None for value in top.measures)
+    assert dataclasses.asdict(last) == {
+        "name": "b",
+        "rank": 0,
+        "state": State.UNAVAILABLE,
+        "reason": "broken file",
+        "accuracy": None,
+        "p_best": None,
+        "measures": (),
+        "shifted_features": (),
+    }
+
+
+def test_equal_candidates_share_a_rank() -> None:
+    found = made(evidence([HERE] * 4, LIVE, answers(0.85, 0.85, 0.85, 0.4, seed=3), LABELS), "abcd")
+    assert found.state is State.TIED
+    assert "a" in found.reason
+    assert "d" not in found.reason.partition(":")[2]
+    assert [one.rank for one in found.candidates] == [1, 1, 1, 4]
+    assert [one.state for one in found.candidates[:3]] == [State.TIED] * 3
+    assert found.candidates[3].state is State.OK
+
+
+def test_the_order_in_which_candidates_come_changes_nothing() -> None:
+    expected = made(GOOD, "wxyz")
+    for order in itertools.permutations(range(4)):
+        moved = Evidence(
+            tuple(GOOD.profiles[i] for i in order),
+            tuple(GOOD.targets[i] for i in order),
+            tuple(GOOD.thresholds[i] for i in order),
+            GOOD.labels,
+            GOOD.probabilities[list(order)],
+        )
+        assert made(moved, "".join("wxyz"[i] for i in order)) == expected
+
+
+def test_the_same_input_gives_the_same_ranking() -> None:
+    assert made(GOOD, "wxyz", seed=5) == made(GOOD, "wxyz", seed=5)
+
+
+def test_a_candidate_from_elsewhere_is_out_of_support_and_says_which_features_moved() -> None:
+    of = evidence([HERE, HERE, ELSEWHERE, HERE], LIVE, answers(0.95, 0.7, 0.8, 0.6), LABELS)
+    line = {one.name: one for one in made(of, "abcd").candidates}
+    assert line["c"].state is State.OUT_OF_SUPPORT
+    assert "covers 0%" in line["c"].reason
+    assert {shift.name for shift in line["c"].shifted_features} == {"f0", "f1", "f2"}
+    assert line["a"].state is State.OK
+    assert len(line["a"].shifted_features) < 3
+
+
+def test_no_candidate_covers_the_traffic() -> None:
+    found = made(evidence([ELSEWHERE] * 3, LIVE, answers(0.9, 0.7, 0.6), LABELS), "abc")
+    assert found.state is State.OUT_OF_SUPPORT
+    assert found.candidates[0].accuracy is not None
+
+
+def test_candidates_that_guess_are_near_chance() -> None:
+    found = made(evidence([HERE] * 3, LIVE, answers(0.25, 0.25, 0.25), LABELS), "abc")
+    assert found.state is State.NEAR_CHANCE
+    assert "kappa" in found.reason
+
+
+def test_one_that_guesses_among_good_ones_is_near_chance() -> None:
+    found = made(evidence([HERE] * 4, LIVE, answers(0.9, 0.85, 0.8, 0.25), LABELS), "abcd")
+    assert found.state is not State.NEAR_CHANCE
+    assert found.candidates[-1].state is State.NEAR_CHANCE
+
+
+def test_strangers_that_disagree_do_not_discredit_the_one_that_fits() -> None:
+    of = evidence([HERE, ELSEWHERE, ELSEWHERE], LIVE, answers(0.9, 0.25, 0.25), LABELS)
+    found = made(of, "abc")
+    assert found.state is State.OK
+    assert found.candidates[0].name == "a"
+
+
+def test_too_few_items_rank_nobody_and_still_measure() -> None:
+    few = evidence([HERE] * 2, LIVE, answers(0.9, 0.8)[:, :49], LABELS)
+    found = made(few, "ab")
+    assert found.state is State.INSUFFICIENT_DATA
+    assert "49 items" in found.reason
+    for one in found.candidates:
+        assert (one.rank, one.accuracy, one.p_best, one.state) == (0, None, None, State.INSUFFICIENT_DATA)
+        assert one.measures
+
+
+def test_one_candidate_has_no_consensus() -> None:
+    found = made(evidence([HERE], LIVE, answers(0.9), LABELS), "a")
+    assert found.state is State.INSUFFICIENT_DATA
+    assert "one candidate" in found.reason
+
+
+def test_candidates_that_all_answer_alike_are_tied_without_an_accuracy() -> None:
+    found = made(evidence([HERE] * 3, LIVE, answers(0.9)[[0, 0, 0]], LABELS), "abc")
+    assert found.state is State.TIED
+    assert [(one.rank, one.accuracy, one.p_best) for one in found.candidates] == [(1, None, 1 / 3)] * 3
+
+
+def test_no_candidate_answers() -> None:
+    found = made(EMPTY, "", unavailable={"a": "broken"})
+    assert found.state is State.UNAVAILABLE
+    assert [one.name for one in found.candidates] == ["a"]
+
+
+@settings(max_examples=25)
+@given(st.integers(2, 4), st.integers(50, 80), st.integers(1, 3), st.integers(0, 999))
+def test_no_answer_holds_a_nan(candidates: int, items: int, classes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    constant = profile(np.full((300, 2), 1.0), LABELS[:classes])
+    shares = rng.dirichlet(np.full(classes, 0.3), size=(candidates, items))
+    found = made(
+        evidence([constant] * candidates, np.full((items, 2), 1.0), shares, LABELS[:classes]),
+        "abcd"[:candidates],
+    )
+    for one in found.candidates:
+        estimates = [one.accuracy, *(value.estimate for value in one.measures)]
+        numbers = [number for e in estimates if e is not None for number in (e.value, e.low, e.high)]
+        assert all(math.isfinite(number) for number in numbers)
+        assert one.p_best is None or 0 <= one.p_best <= 1
+    assert sum(one.p_best or 0 for one in found.candidates) == pytest.approx(
+        0 if found.state is State.INSUFFICIENT_DATA else 1
+    )

@@ -1,0 +1,85 @@
+import asyncio
+
+import pytest
+from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.v1 import ranking_pb2
+
+from sidecar.config.schema import Endpoint
+from sidecar.domain.errors import NotFoundError, UnavailableError
+from sidecar.serving.board import Board
+
+
+def endpoint(name: str) -> Endpoint:
+    candidate = {"name": "a", "profile": "a.st", "onnx": {"path": "a.onnx"}}
+    return Endpoint.model_validate({"name": name, "incumbent": "a", "candidates": [candidate]})
+
+
+def report(name: str, number: int) -> scoring_pb2.Report:
+    ranking = ranking_pb2.Ranking(endpoint=name, round=number, state=ranking_pb2.STATE_OK)
+    return scoring_pb2.Report(endpoint=name, ranking=ranking)
+
+
+def test_says_what_is_missing() -> None:
+    board = Board(lambda: 0.0)
+    board.configure([endpoint("digits")])
+    with pytest.raises(NotFoundError, match="no endpoint 'digit'; there are: digits"):
+        board.snapshot("digit")
+    with pytest.raises(UnavailableError, match="no ranking yet"):
+        board.snapshot("digits")
+
+
+def test_a_reader_that_is_slow_gets_the_newest() -> None:
+    async def play() -> list[int]:
+        board = Board(lambda: 0.0)
+        board.configure([endpoint("digits")])
+        waiting = asyncio.create_task(board.newer("digits", 0))
+        await asyncio.sleep(0)
+        board.hear(report("digits", 1))
+        first = await waiting
+        for number in (2, 3, 4):
+            board.hear(report("digits", number))
+        last = await board.newer("digits", first.version)
+        return [first.ranking.round, last.ranking.round]
+
+    assert asyncio.run(play()) == [1, 4]
+
+
+def test_the_response_is_the_ranking() -> None:
+    board = Board(lambda: 0.0)
+    board.configure([endpoint("digits")])
+    board.hear(report("digits", 7))
+    response = board.snapshot("digits").response
+    assert ranking_pb2.GetRankingResponse.FromString(response).ranking.round == 7
+    assert ranking_pb2.WatchRankingResponse.FromString(response).ranking.round == 7
+
+
+def test_an_old_ranking_grows_stale_once_and_a_new_one_is_fresh() -> None:
+    now = [0.0]
+    board = Board(lambda: now[0])
+    board.configure([endpoint("digits")])
+    board.hear(report("digits", 1))
+    now[0] = 60.0
+    board.age()
+    assert board.snapshot("digits").ranking.state == ranking_pb2.STATE_OK
+    now[0] = 60.1
+    board.age()
+    stale = board.snapshot("digits")
+    assert stale.ranking.state == ranking_pb2.STATE_STALE
+    assert "60 s" in stale.ranking.reason
+    board.age()
+    assert board.snapshot("digits") is stale
+    board.hear(report("digits", 2))
+    assert board.snapshot("digits").ranking.state == ranking_pb2.STATE_OK
+
+
+def test_a_watcher_of_a_removed_endpoint_is_told() -> None:
+    async def play() -> None:
+        board = Board(lambda: 0.0)
+        board.configure([endpoint("digits"), endpoint("other")])
+        waiting = asyncio.create_task(board.newer("digits", 0))
+        await asyncio.sleep(0)
+        board.configure([endpoint("other")])
+        with pytest.raises(NotFoundError):
+            await waiting
+
+    asyncio.run(play())
