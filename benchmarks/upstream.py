@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+V2Message: TypeAlias = Any  # tritonclient's messages have no types
 
 
 class FixedAnswers(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc] # it has no types
@@ -29,19 +31,19 @@ class FixedAnswers(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: igno
         self._classes = classes
         self._delay_s = delay_s
 
-    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ServerLive(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         """Answers yes."""
         return service_pb2.ServerLiveResponse(live=True)
 
-    async def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ServerReady(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         """Answers yes."""
         return service_pb2.ServerReadyResponse(ready=True)
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ModelReady(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         """Answers yes."""
         return service_pb2.ModelReadyResponse(ready=True)
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ModelInfer(self, request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         """Answers with the fixed row."""
         if self._delay_s:
             await asyncio.sleep(self._delay_s)

@@ -62,8 +62,8 @@ class Sidecar:
         self.listeners = Listeners(_open_incumbent)
         self._ranking = RankingService(self.board, max_watchers=config.serve.max_watchers)
         self._health = health.aio.HealthServicer()
-        self._server = self._grpc_server(config)
-        self._grpc_address = config.serve.grpc
+        self._serve = config.serve
+        self._server: grpc.aio.Server | None = None
         self.grpc_port = 0
         registry = CollectorRegistry()
         registry.register(Metrics(self._read))
@@ -71,7 +71,6 @@ class Sidecar:
         self.http = http.HttpServer(
             http.application(registry, self._missing), *split_address(config.serve.http)
         )
-        self._grace_s = config.serve.grace
 
     async def start(self) -> None:
         """Opens every port and starts scoring.
@@ -81,7 +80,8 @@ class Sidecar:
         """
         await self._apply()
         await self.link.start()
-        self.grpc_port = self._server.add_insecure_port(self._grpc_address)
+        self._server = self._grpc_server()
+        self.grpc_port = self._server.add_insecure_port(self._serve.grpc)
         await self._server.start()
         await self.http.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -100,7 +100,7 @@ class Sidecar:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._health.enter_graceful_shutdown()
-        await asyncio.gather(self.listeners.close(self._grace_s), self._stop_serving())
+        await asyncio.gather(self.listeners.close(self._serve.grace), self._stop_serving())
         await self.link.close()
         await self.http.close()
         log.info("stopped")
@@ -155,13 +155,13 @@ class Sidecar:
             clock=time.monotonic,
         )
 
-    def _grpc_server(self, config: Config) -> grpc.aio.Server:
+    def _grpc_server(self) -> grpc.aio.Server:
         services = (
             self._ranking,
             CandidateService(self, self.board),
             TrafficService(self),
         )
-        limit = config.serve.max_message_bytes
+        limit = self._serve.max_message_bytes
         server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", limit),
@@ -177,7 +177,8 @@ class Sidecar:
         return server
 
     async def _stop_serving(self) -> None:
-        await self._server.stop(self._grace_s)
+        if self._server is not None:
+            await self._server.stop(self._serve.grace)
 
     async def _every_second(self) -> None:
         while True:

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.capture.v2 import encode_response, request_inputs
+from sidecar.capture.v2 import V2Message, encode_response, request_inputs
 from sidecar.domain.errors import InvalidError, NotFoundError
 from sidecar.domain.tensors import Array, TensorSpec
 
@@ -76,7 +76,7 @@ class EmbeddedServer:
         if server is not None:
             await server.stop(grace_s)
         if self._thread is not None:
-            self._thread.shutdown(wait=False)
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class _Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc] # it has no types
@@ -86,20 +86,20 @@ class _Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
         self._answers = answers
         self._thread = thread
 
-    async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ServerLive(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         return service_pb2.ServerLiveResponse(live=True)
 
-    async def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ServerReady(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         return service_pb2.ServerReadyResponse(ready=True)
 
-    async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ServerMetadata(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         return service_pb2.ServerMetadataResponse(name="pilotfish", version=metadata.version("pilotfish"))
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: ANN401, ARG002, N802 - gRPC's form
+    async def ModelReady(self, request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         known = request.name in self._answers and request.version in {"", _VERSION}
         return service_pb2.ModelReadyResponse(ready=known)
 
-    async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's form
+    async def ModelMetadata(self, request: V2Message, context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         try:
             answer = self._find(request.name, request.version)
         except NotFoundError as error:
@@ -113,7 +113,7 @@ class _Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
             outputs=[_tensor_metadata(spec) for spec in answer.outputs],
         )
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's form
+    async def ModelInfer(self, request: V2Message, context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         try:
             answer = self._find(request.model_name, request.model_version)
             inputs = _checked(request_inputs(request), request.inputs, answer.inputs)
@@ -135,13 +135,15 @@ class _Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
         return answer
 
 
-def _tensor_metadata(spec: TensorSpec) -> Any:  # noqa: ANN401 - tritonclient has no types
+def _tensor_metadata(spec: TensorSpec) -> V2Message:
     return service_pb2.ModelMetadataResponse.TensorMetadata(
         name=spec.name, datatype=spec.datatype, shape=(-1, *spec.shape)
     )
 
 
-def _checked(inputs: dict[str, Array], declared: Any, specs: tuple[TensorSpec, ...]) -> dict[str, Array]:  # noqa: ANN401 - tritonclient has no types
+def _checked(
+    inputs: dict[str, Array], declared: V2Message, specs: tuple[TensorSpec, ...]
+) -> dict[str, Array]:
     """The inputs, if they are what the model takes."""
     datatypes = {tensor.name: tensor.datatype for tensor in declared}
     takes = "; the model takes " + ", ".join(f"{spec.name} {_form(spec)}" for spec in specs)
@@ -158,7 +160,7 @@ def _checked(inputs: dict[str, Array], declared: Any, specs: tuple[TensorSpec, .
     return inputs
 
 
-def _wanted(outputs: dict[str, Array], requested: Any) -> dict[str, Array]:  # noqa: ANN401 - tritonclient has no types
+def _wanted(outputs: dict[str, Array], requested: V2Message) -> dict[str, Array]:
     """The outputs that the request names; all if it names none."""
     names = [output.name for output in requested]
     unknown = sorted(set(names) - set(outputs))

@@ -17,6 +17,7 @@ from sidecar.capture.messages import Memory
 from sidecar.capture.observer import ConnectionObserver
 from sidecar.capture.relay import Connection
 from sidecar.capture.watchlist import Watchlist
+from sidecar.domain.errors import UnavailableError
 
 _BACKLOG: Final = 1024
 _MEMORY_BYTES: Final = 64 << 20
@@ -97,12 +98,17 @@ class Proxy:
         """Begins to listen.
 
         Raises:
-            OSError: the address cannot be listened on.
+            UnavailableError: the address cannot be listened on.
         """
         host, port = _host_and_port(self._listen)
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self._connection().client, host, port, backlog=_BACKLOG
-        )
+        try:
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: self._connection().client, host, port, backlog=_BACKLOG
+            )
+        except OSError as error:
+            raise UnavailableError(
+                f"cannot listen on {self._listen}: {error}; end what listens there, or change `proxy.listen`"
+            ) from error
 
     async def close(self, grace_s: float) -> None:
         """Stops listening, lets open calls end, closes; without a start, or again, does nothing.

@@ -102,7 +102,7 @@ class Connection:
         try:
             async with asyncio.timeout(_CONNECT_TIMEOUT_S):
                 await loop.create_connection(lambda: self._upstream, self._host, self._port)
-        except OSError:
+        except (OSError, UnicodeError):  # a host name may be one that no resolver takes
             self._events.on_upstream_failure()
             self.client.transport.abort()
         else:

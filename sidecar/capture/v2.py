@@ -7,7 +7,7 @@ package `inference` may be imported in this process: two of them crash it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import DecodeError, Message
 from pilotfish.internal.v1 import scoring_pb2
@@ -23,6 +23,8 @@ from sidecar.capture.elements import (
     to_raw,
 )
 from sidecar.domain.tensors import Array, Batch
+
+V2Message: TypeAlias = Any  # tritonclient's messages have no types
 
 _TYPED_FIELDS: Final = {
     "BOOL": "bool_contents",
@@ -73,7 +75,7 @@ def decode_request(raw: bytes) -> dict[str, Array]:
     return request_inputs(request)
 
 
-def request_inputs(request: Any) -> dict[str, Array]:  # noqa: ANN401 - tritonclient has no types
+def request_inputs(request: V2Message) -> dict[str, Array]:
     """Reads the inputs of a ModelInferRequest; see `decode_request`."""
     return _tensors("input", request.inputs, request.raw_input_contents)
 
@@ -86,7 +88,7 @@ def decode_response(raw: bytes) -> dict[str, Array]:
 
 def encode_response(
     model_name: str, model_version: str, request_id: str, outputs: Mapping[str, Array]
-) -> Any:  # noqa: ANN401 - tritonclient has no types
+) -> V2Message:
     """Builds a ModelInferResponse with raw contents.
 
     Args:
@@ -128,7 +130,7 @@ def _pushed(tensors: Iterable[traffic_pb2.Tensor]) -> dict[str, Array]:
     }
 
 
-def _parse(message: Message, raw: bytes) -> Any:  # noqa: ANN401 - tritonclient has no types
+def _parse(message: Message, raw: bytes) -> V2Message:
     try:
         message.ParseFromString(raw)
     except DecodeError as error:
@@ -138,7 +140,7 @@ def _parse(message: Message, raw: bytes) -> Any:  # noqa: ANN401 - tritonclient 
     return message
 
 
-def _tensors(role: str, tensors: Any, raw: Any) -> dict[str, Array]:  # noqa: ANN401 - tritonclient has no types
+def _tensors(role: str, tensors: V2Message, raw: V2Message) -> dict[str, Array]:
     for tensor in tensors:
         if _SHARED_MEMORY in tensor.parameters:
             raise UnreadableError(
@@ -157,7 +159,7 @@ def _tensors(role: str, tensors: Any, raw: Any) -> dict[str, Array]:  # noqa: AN
     }
 
 
-def _typed(role: str, tensor: Any) -> Array:  # noqa: ANN401 - tritonclient has no types
+def _typed(role: str, tensor: V2Message) -> Array:
     field = _TYPED_FIELDS.get(tensor.datatype)
     if field is None:
         raise UnreadableError(f"{role} {tensor.name!r}: {tensor.datatype} has no typed contents; send it raw")

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pilotfish.v1 import ranking_pb2
+from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 _COLOURS = {"OK": "green", "TIED": "yellow", "UNAVAILABLE": "red"}
+
+_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
+    ("rank", "right"),
+    ("candidate", "left"),
+    ("accuracy", "right"),
+    ("90 % interval", "left"),
+    ("P(best)", "right"),
+    ("state", "left"),
+)
 
 
 def state_text(state: ranking_pb2.State.ValueType) -> Text:
@@ -17,32 +27,34 @@ def state_text(state: ranking_pb2.State.ValueType) -> Text:
     return Text(name, style=_COLOURS.get(name, "magenta"))
 
 
-def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | None = None) -> Table:
-    """The ranking, best first; `truth` adds what only labels can tell."""
-    title = Text.assemble(
-        f"{ranking.endpoint}, round {ranking.round}, {ranking.items} items: ",
-        state_text(ranking.state),
-        f"  {ranking.reason}",
-    )
-    table = Table(title=title, title_justify="left", title_style="")
-    for name, justify in (("rank", "right"), ("candidate", "left"), ("accuracy", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for name in ("90 % interval", "P(best)", "state", "reason"):
-        table.add_column(name)
+def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | None = None) -> Group:
+    """The ranking, best first, with the reasons below; `truth` adds what only labels can tell."""
+    table = Table(show_edge=False, pad_edge=False)
+    for name, justify in _COLUMNS:
+        table.add_column(name, justify=justify, no_wrap=True)
     if truth is not None:
         table.add_column("true accuracy", justify="right")
+    reasons = []
     for one in ranking.candidates:
         known = one.HasField("accuracy")
+        name = f"{one.name} *" if one.incumbent else one.name
         cells: list[str | Text] = [
             str(one.rank) if one.rank else "-",
-            f"{one.name} *" if one.incumbent else one.name,
+            name,
             f"{one.accuracy.value:.3f}" if known else "-",
             f"{one.accuracy.low:.3f} .. {one.accuracy.high:.3f}" if known else "-",
             f"{one.p_best:.2f}" if one.HasField("p_best") else "-",
             state_text(one.state),
-            one.reason,
         ]
         if truth is not None:
             cells.append(f"{truth[one.name]:.3f}" if one.name in truth else "-")
         table.add_row(*cells)
-    return table
+        if one.reason:
+            reasons.append(Text(f"{one.name}: {one.reason}", style="dim"))
+    heading = Text.assemble(
+        (ranking.endpoint, "bold"),
+        f"  round {ranking.round}, {ranking.items} items, * serves now: ",
+        state_text(ranking.state),
+        f"  {ranking.reason}",
+    )
+    return Group(heading, table, *reasons)

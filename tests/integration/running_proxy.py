@@ -67,6 +67,10 @@ class RunningProxy:
         assert left == 0
         assert self.proxy.counts.connections == 0
 
+    @property
+    def port(self) -> int:
+        return int(self.address.rpartition(":")[2])
+
     def on_loop(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever it returns
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(2 * WAIT_S)
 
@@ -75,7 +79,7 @@ class RunningProxy:
 
         async def watch() -> bool:
             end = time.monotonic() + WAIT_S
-            while not true() and time.monotonic() < end:
+            while not true() and time.monotonic() < end:  # noqa: ASYNC110 - the proxy has no event for it
                 await asyncio.sleep(0.001)
             return true()
 

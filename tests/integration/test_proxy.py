@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import socket
 import threading
@@ -18,11 +19,13 @@ import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from sidecar.capture.http2 import PREFACE
-from sidecar.capture.intake import Sampling
+from sidecar.capture.intake import Intake, Sampling
+from sidecar.capture.proxy import Proxy
 from sidecar.capture.v2 import decode_observation
+from sidecar.domain.errors import UnavailableError
 from sidecar.domain.tensors import Array
 from tests.integration.running_proxy import WAIT_S, RunningProxy
-from tests.integration.v2_upstream import Upstream
+from tests.integration.v2_upstream import Upstream, V2Message
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 MODELS = ("echo", "fail", "sleep", "together")
@@ -56,7 +59,7 @@ BATCH_TEXTS = tensor("TEXT", np.array([[b"%d" % row] for row in range(8)], dtype
 TEXTS = tensor("TEXT", np.array([[b"one"], [b""], ["zwölf".encode()]], dtype=np.object_), "BYTES")
 
 
-def typed_request() -> Any:
+def typed_request() -> V2Message:
     request = service_pb2.ModelInferRequest(model_name="echo", id="typed")
     made = request.inputs.add(name="INPUT0", datatype="FP32", shape=[2, 2])
     made.contents.fp32_contents.extend([1.0, 2.0, 3.0, 4.0])
@@ -110,15 +113,11 @@ def test_aio_client_sees_the_same(upstream: Upstream, proxy: RunningProxy) -> No
 
 
 def test_raw_bytes_metadata_and_details_are_identical(upstream: Upstream, proxy: RunningProxy) -> None:
-    def seen(address: str, request: Any) -> tuple[Any, ...]:
+    def seen(address: str, request: V2Message) -> tuple[Any, ...]:
         with grpc.insecure_channel(address) as channel:
-            method = channel.unary_unary(INFER)
-            try:
-                answer, call = method.with_call(
-                    request.SerializeToString(), metadata=METADATA, timeout=WAIT_S
-                )
-            except grpc.RpcError as error:
-                answer, call = None, error
+            method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(INFER)
+            call = method.future(request.SerializeToString(), metadata=METADATA, timeout=WAIT_S)
+            answer = None if call.exception() else call.result()
             return (
                 answer,
                 call.code(),
@@ -140,9 +139,10 @@ def test_raw_bytes_metadata_and_details_are_identical(upstream: Upstream, proxy:
 
 def test_unknown_method(upstream: Upstream, proxy: RunningProxy) -> None:
     def failed(address: str) -> tuple[Any, ...]:
-        with grpc.insecure_channel(address) as channel, pytest.raises(grpc.RpcError) as caught:
-            channel.unary_unary("/some.Other/Method")(b"x", timeout=WAIT_S)
-        return caught.value.code(), caught.value.details()
+        with grpc.insecure_channel(address) as channel:
+            method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/some.Other/Method")
+            call = method.future(b"x", timeout=WAIT_S)
+            return call.code(), call.details()
 
     assert failed(proxy.address) == failed(upstream.address)
     assert failed(proxy.address)[0] is grpc.StatusCode.UNIMPLEMENTED
@@ -190,7 +190,9 @@ def test_deadline_and_cancellation_reach_the_upstream(upstream: Upstream, proxy:
 def test_samples_are_what_was_sent_and_answered(proxy: RunningProxy) -> None:
     with triton.InferenceServerClient(proxy.address) as client:
         for compression in (None, "gzip", "deflate"):
-            client.infer("echo", [BATCH, BATCH_TEXTS], compression_algorithm=compression)
+            client.infer(
+                "echo", [BATCH, BATCH_TEXTS], compression_algorithm=compression, request_id="gzip the answer"
+            )
     assert proxy.counts("echo").sampled == 3
     assert len({observation.v2_request for observation in proxy.collector.observations}) == 1
     for observation in proxy.collector.observations:
@@ -261,8 +263,7 @@ def test_what_is_not_http2_passes_unread() -> None:
         thread = threading.Thread(target=_shout_back, args=(listener,))
         thread.start()
         with RunningProxy(f"127.0.0.1:{listener.getsockname()[1]}", MODELS) as proxy:
-            host, port = proxy.address.split(":")
-            with socket.create_connection((host, int(port)), timeout=WAIT_S) as client:
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_S) as client:
                 client.sendall(b"GET /v2/health/live HTTP/1.1\r\n\r\n")
                 client.shutdown(socket.SHUT_WR)
                 # The answer comes after the half-close, so that must have passed too.
@@ -279,27 +280,32 @@ def _shout_back(listener: socket.socket) -> None:
 
 
 def test_a_slow_reader_holds_the_sender_back() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        with RunningProxy(f"127.0.0.1:{listener.getsockname()[1]}", MODELS) as proxy:
-            host, port = proxy.address.split(":")
-            with socket.create_connection((host, int(port)), timeout=0.3) as client:
-                server, _ = listener.accept()
-                sent = 0
-                with pytest.raises(TimeoutError):
-                    while sent < 1 << 30:
-                        sent += client.send(b"x" * 65536)
-                assert sent < 64 << 20
-                client.shutdown(socket.SHUT_WR)
-                server.settimeout(WAIT_S)
-                with server, server.makefile("rb") as stream:
-                    assert sum(len(chunk) for chunk in iter(lambda: stream.read(1 << 20), b"")) == sent
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        RunningProxy(f"127.0.0.1:{listener.getsockname()[1]}", MODELS) as proxy,
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=0.3) as client,
+    ):
+        server, _ = listener.accept()
+        sent = _send_until_held_back(client)
+        assert 0 < sent < 64 << 20
+        client.shutdown(socket.SHUT_WR)
+        server.settimeout(WAIT_S)
+        with server, server.makefile("rb") as stream:
+            assert sum(len(chunk) for chunk in iter(lambda: stream.read(1 << 20), b"")) == sent
+
+
+def _send_until_held_back(client: socket.socket) -> int:
+    sent = 0
+    with contextlib.suppress(TimeoutError):
+        while sent < 1 << 30:
+            sent += client.send(b"x" * 65536)
+    return sent
 
 
 def test_malformed_http2_passes_unread(upstream: Upstream, proxy: RunningProxy) -> None:
-    host, port = proxy.address.split(":")
     settings, headers = bytes.fromhex("000000040000000000"), bytes.fromhex("000004010400000001")
     sent = PREFACE + settings + headers + b"\xff" * 4
-    with socket.create_connection((host, int(port)), timeout=WAIT_S) as client:
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=WAIT_S) as client:
         client.sendall(sent)
         through_proxy = client.makefile("rb").read()
     with socket.create_connection(("127.0.0.1", upstream.port), timeout=WAIT_S) as client:
@@ -313,13 +319,62 @@ def test_close_lets_open_calls_end_and_turns_new_ones_away(upstream: Upstream, p
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         call = stub.ModelInfer.future(service_pb2.ModelInferRequest(model_name="sleep"))
         assert upstream.service.began.wait(WAIT_S)
-        closing = threading.Thread(target=lambda: proxy.on_loop(proxy.proxy.close(WAIT_S)))
+        closing = threading.Thread(target=lambda: proxy.on_loop(proxy.proxy.close(10 * WAIT_S)))
         closing.start()
         assert proxy.eventually(lambda: proxy.proxy.address == "127.0.0.1:0")
         upstream.service.cancelled.set()
         assert call.result(timeout=WAIT_S).model_version == "7"
-        closing.join()
+        closing.join(WAIT_S)
+        assert not closing.is_alive()
     with grpc.insecure_channel(proxy.address) as channel, pytest.raises(grpc.RpcError) as caught:
         service_pb2_grpc.GRPCInferenceServiceStub(channel).ServerLive(service_pb2.ServerLiveRequest())
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert proxy.proxy.counts.connections == 0
+
+
+def test_a_sink_that_breaks_is_not_felt(proxy: RunningProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: bytes) -> bool:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(proxy.collector, "offer", broken)
+    with triton.InferenceServerClient(proxy.address) as client:
+        for _ in range(3):
+            assert client.infer("echo", [RAW]).as_numpy("INPUT0").tolist() == [[0, 1, 2, 3, 4, 5]]
+    assert proxy.eventually(lambda: proxy.proxy.counts.connections == 0)
+    assert proxy.proxy.counts.unreadable_connections == 1
+
+
+def test_what_is_watched_may_change(proxy: RunningProxy) -> None:
+    with triton.InferenceServerClient(proxy.address) as client:
+        client.infer("echo", [RAW])
+        proxy.on_loop(_watch(proxy, {}))
+        client.infer("echo", [RAW])
+        proxy.on_loop(_watch(proxy, {"echo": proxy.intakes["fail"]}))
+        client.infer("echo", [RAW])
+    assert (proxy.counts("echo").seen, proxy.counts("fail").sampled) == (1, 1)
+
+
+async def _watch(proxy: RunningProxy, intakes: dict[str, Intake]) -> None:
+    proxy.proxy.watch(intakes)
+
+
+def test_listening_and_closing() -> None:
+    async def live() -> None:
+        first = Proxy("127.0.0.1:0", "127.0.0.1:1", {})
+        await first.close(0.0)
+        await first.start()
+        second = Proxy(first.address, "127.0.0.1:1", {})
+        with pytest.raises(UnavailableError, match=r"change `proxy\.listen`"):
+            await second.start()
+        await second.close(0.0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(first.address.rpartition(":")[2]))
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        assert first.counts.upstream_failures == 1
+        await asyncio.gather(first.close(WAIT_S), first.close(WAIT_S))
+        await first.close(0.0)
+        await first.start()
+        await first.close(0.0)
+
+    asyncio.run(live())

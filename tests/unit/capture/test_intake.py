@@ -72,10 +72,9 @@ def test_the_identity_holds_at_every_moment(
         uniform=lambda: next(now),
         clock=clock,
     )
-    offered, dropped, wanted = 0, Counter[str](), 0
-    for fate, drawn, pause_s in steps:
+    dropped, wanted = Counter[str](), 0
+    for offered, (fate, drawn, pause_s) in enumerate(steps, start=1):
         clock.now_s += pause_s
-        offered += 1
         if not taken.wants():
             pass
         elif fate in set(DropReason):

@@ -1,5 +1,6 @@
 import gzip
 import zlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,11 @@ from hypothesis import strategies as st
 from sidecar.capture.intake import DropReason
 from sidecar.capture.messages import Memory, Message, opening
 
-COMPRESSIONS = {b"gzip": gzip.compress, b"deflate": zlib.compress, b"": bytes}
+COMPRESSIONS: dict[bytes, Callable[[bytes], bytes]] = {
+    b"gzip": gzip.compress,
+    b"deflate": zlib.compress,
+    b"": bytes,
+}
 
 
 def framed(content: bytes, encoding: bytes) -> bytes:

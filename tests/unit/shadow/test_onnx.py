@@ -93,6 +93,7 @@ def test_swapped_byte_order_is_read_right(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.run({"x": np.ones((1, 2), ">f4")})["y"], [[2, 2]])
 
 
+@example(values=[1 + 2**-8, 1 + 3 * 2**-8])  # halfway: to even
 @given(
     values=st.lists(
         st.floats(width=32, allow_subnormal=False, max_value=2.0**126, min_value=-(2.0**126)), min_size=1

@@ -1,0 +1,329 @@
+"""The whole sidecar over real sockets: traffic in, rankings out, and what happens when things break."""
+
+from __future__ import annotations
+
+import os
+import signal
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+import tritonclient.grpc as triton
+import yaml
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from pilotfish.v1 import candidate_pb2, ranking_pb2, traffic_pb2
+from prometheus_client.parser import text_string_to_metric_families
+
+from sidecar.profiles.file import read_profile, write_profile
+from tests.integration.running_sidecar import (
+    ENDPOINT,
+    WAIT_S,
+    RunningSidecar,
+    candidate,
+    configuration,
+    infer,
+    running,
+    states,
+    write,
+    write_profiles,
+)
+from tests.models import DigitsModels
+
+LABELS = ("endpoint", "candidate", "reason")
+GET = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
+
+
+@pytest.fixture(scope="module")
+def folder(digits_models: DigitsModels, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sidecar")
+    write_profiles(digits_models, path)
+    (path / "broken.onnx").write_bytes(b"no model at all")
+    return path
+
+
+def metrics(sidecar: RunningSidecar) -> dict[tuple[str, tuple[str, ...]], float]:
+    with urllib.request.urlopen(f"{sidecar.http}/metrics", timeout=WAIT_S) as response:
+        text = response.read().decode()
+    return {
+        (sample.name, tuple(sample.labels[key] for key in LABELS if key in sample.labels)): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_traffic_becomes_a_ranking(folder: Path, digits_models: DigitsModels) -> None:
+    with running(folder) as sidecar:
+        empty = sidecar.ranking_when(lambda ranking: ranking.round >= 1)
+        assert empty.state == ranking_pb2.STATE_INSUFFICIENT_DATA
+        assert not any(one.HasField("accuracy") for one in empty.candidates)
+
+        images = digits_models.validation["rotated"][:300]
+        sidecar.send(images)
+        ranking = sidecar.ranking_when(lambda ranking: ranking.items == 300)
+        assert ranking.candidates[0].name == "rotated"
+        assert ranking.candidates[0].accuracy.low <= ranking.candidates[0].accuracy.value
+        assert states(ranking) == {"rotated": "OK", "upright": "OUT_OF_SUPPORT"}
+        assert sidecar.rankings.GetRanking(GET).ranking.items == 300
+
+        why = sidecar.explain("upright")
+        assert {measure.name for measure in why.measures} >= {"coverage", "jsd", "confidence", "entropy"}
+        assert why.shifted_features[0].divergence > why.shifted_features[0].threshold
+        assert why.candidate.reason
+
+        found = metrics(sidecar)
+        assert found["pilotfish_requests_seen_total", (ENDPOINT,)] == 300
+        assert found["pilotfish_requests_sampled_total", (ENDPOINT,)] == 300
+        assert found["pilotfish_candidate_rank", (ENDPOINT, "rotated")] == 1
+        # The incumbent's answers came with the traffic: it never answers a second time.
+        assert found["pilotfish_incumbent_answers_seen_total", (ENDPOINT,)] == 300
+        assert found["pilotfish_shadow_seconds_total", (ENDPOINT, "upright")] == 0
+        assert found["pilotfish_shadow_seconds_total", (ENDPOINT, "rotated")] > 0
+
+
+def test_the_embedded_server_answers_as_the_incumbent(folder: Path, digits_models: DigitsModels) -> None:
+    images = digits_models.validation["upright"][:20]
+    with running(folder) as sidecar, triton.InferenceServerClient(sidecar.proxy) as client:
+        got = infer(client, images)
+    np.testing.assert_allclose(got, digits_models.estimators["upright"].predict_proba(images), atol=1e-5)
+
+
+def test_candidates_that_cannot_answer_are_states_and_stop_nobody(
+    folder: Path, digits_models: DigitsModels
+) -> None:
+    others = _profile_with_other_classes(folder)
+    candidates = [
+        candidate("upright"),
+        candidate("rotated"),
+        candidate("gone", onnx="nowhere", profile="rotated"),
+        candidate("broken", profile="rotated"),
+        candidate("mixed-up", onnx="rotated", profile="upright"),
+        candidate("letters", onnx="rotated", profile=others),
+    ]
+    with running(folder, candidates=candidates) as sidecar:
+        sidecar.send(digits_models.validation["upright"][:120])
+        ranking = sidecar.ranking_when(lambda ranking: ranking.items == 120)
+        assert ranking.candidates[0].name == "upright"
+        reasons = {
+            one.name: one.reason for one in ranking.candidates if one.state == ranking_pb2.STATE_UNAVAILABLE
+        }
+        assert set(reasons) == {"gone", "broken", "mixed-up", "letters"}
+        assert "nowhere.onnx" in reasons["gone"]
+        assert "broken.onnx" in reasons["broken"]
+        assert "pilotfish profile build" in reasons["mixed-up"]
+        assert "none in common" in reasons["letters"]
+        with urllib.request.urlopen(f"{sidecar.http}/readyz", timeout=WAIT_S) as response:
+            assert response.status == 200
+
+
+def _profile_with_other_classes(folder: Path) -> str:
+    profile = read_profile(folder / "rotated.safetensors")
+    write_profile(replace(profile, classes=tuple("abcdefghij")), folder / "letters.safetensors")
+    return "letters"
+
+
+def test_a_candidate_repaired_on_disk_comes_back(folder: Path, digits_models: DigitsModels) -> None:
+    (folder / "late.onnx").unlink(missing_ok=True)
+    candidates = [candidate("upright"), candidate("late", profile="rotated")]
+    with running(folder, candidates=candidates) as sidecar:
+        sidecar.send(digits_models.validation["upright"][:100])
+        ranking = sidecar.ranking_when(lambda ranking: ranking.items == 100)
+        assert states(ranking)["late"] == "UNAVAILABLE"
+        (folder / "late.new").write_bytes((folder / "rotated.onnx").read_bytes())
+        (folder / "late.new").rename(folder / "late.onnx")
+        ranking = sidecar.ranking_when(lambda ranking: states(ranking)["late"] != "UNAVAILABLE")
+        # It answered what the window already held.
+        assert ranking.items == 100
+
+
+def test_candidates_are_registered_and_removed(folder: Path, digits_models: DigitsModels) -> None:
+    with running(folder, candidates=[candidate("upright")]) as sidecar:
+        sidecar.send(digits_models.validation["rotated"][:100])
+        wanted = candidate_pb2.Candidate(
+            name="rotated", profile_path="rotated.safetensors", onnx_path="rotated.onnx"
+        )
+        sidecar.candidates.RegisterCandidate(
+            candidate_pb2.RegisterCandidateRequest(endpoint=ENDPOINT, candidate=wanted)
+        )
+        ranking = sidecar.ranking_when(lambda ranking: len(ranking.candidates) == 2 and ranking.items == 100)
+        assert ranking.candidates[0].name == "rotated"
+        listed = sidecar.candidates.ListCandidates(candidate_pb2.ListCandidatesRequest(endpoint=ENDPOINT))
+        assert [(one.candidate.name, one.configured) for one in listed.candidates] == [
+            ("upright", True),
+            ("rotated", False),
+        ]
+        with pytest.raises(grpc.RpcError) as caught:
+            sidecar.candidates.RegisterCandidate(
+                candidate_pb2.RegisterCandidateRequest(endpoint=ENDPOINT, candidate=wanted)
+            )
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+        sidecar.candidates.RemoveCandidate(
+            candidate_pb2.RemoveCandidateRequest(endpoint=ENDPOINT, name="rotated")
+        )
+        sidecar.ranking_when(lambda ranking: len(ranking.candidates) == 1)
+        with pytest.raises(grpc.RpcError) as caught:
+            sidecar.candidates.RemoveCandidate(
+                candidate_pb2.RemoveCandidateRequest(endpoint=ENDPOINT, name="upright")
+            )
+        assert "incumbent" in caught.value.details()
+
+
+def test_pushed_items_are_ranked_and_accounted_for(folder: Path, digits_models: DigitsModels) -> None:
+    def item(image: np.ndarray, name: str = "X") -> traffic_pb2.ObserveRequest:  # type: ignore[type-arg]
+        tensor = traffic_pb2.Tensor(name=name, datatype="FP32", shape=[1, 64], contents=image.tobytes())
+        return traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor])
+
+    images = digits_models.validation["rotated"][:100]
+    with running(
+        folder, capture=[], sample={"fraction": 1.0, "max_per_second": 100000, "max_item_bytes": 1000}
+    ) as sidecar:
+        requests = [*(item(image) for image in images), item(np.zeros(64 * 9, np.float32))]
+        total = sidecar.traffic.Observe(iter(requests), timeout=WAIT_S)
+        assert (total.seen, total.sampled, total.skipped, dict(total.dropped)) == (
+            101,
+            100,
+            0,
+            {"oversize": 1},
+        )
+        assert sidecar.ranking_when(lambda ranking: ranking.items == 100).candidates[0].name == "rotated"
+        lying = traffic_pb2.ObserveRequest(
+            endpoint=ENDPOINT,
+            inputs=[traffic_pb2.Tensor(name="X", datatype="FP32", shape=[1, 64], contents=b"1234")],
+        )
+        nan = item(np.full(64, np.nan, np.float32))
+        sidecar.traffic.Observe(iter([lying, nan, *(item(image) for image in images[:50])]), timeout=WAIT_S)
+        sidecar.ranking_when(lambda ranking: ranking.items == 150)
+        found = metrics(sidecar)
+        rejected = {
+            labels[1]: value
+            for (name, labels), value in found.items()
+            if name == "pilotfish_requests_rejected_total"
+        }
+        assert rejected == {"undecodable": 1, "not_finite": 1}
+        with pytest.raises(grpc.RpcError) as caught:
+            sidecar.traffic.Observe(iter([traffic_pb2.ObserveRequest(endpoint="nobody")]), timeout=WAIT_S)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_full_window_forgets_the_oldest_and_a_large_request_is_dropped_but_answered(
+    folder: Path, digits_models: DigitsModels
+) -> None:
+    with (
+        running(folder, window={"items": 100}) as sidecar,
+        triton.InferenceServerClient(sidecar.proxy) as client,
+    ):
+        images = digits_models.validation["upright"]
+        for start in range(0, 300, 50):
+            infer(client, images[start : start + 50])
+            sidecar.ranking_when(lambda ranking, sent=start + 50: ranking.items == min(sent, 100))
+        # 20,000 images in one request: 5 MB, answered all the same.
+        many = np.tile(images[:100], (200, 1))
+        assert infer(client, many).shape == (20000, 10)
+        found = metrics(sidecar)
+        assert found["pilotfish_window_items", (ENDPOINT,)] == 100
+        assert found["pilotfish_window_items_evicted_total", (ENDPOINT,)] == 200
+        assert found["pilotfish_requests_dropped_total", (ENDPOINT, "oversize")] == 1
+        _assert_identity(found)
+
+
+def test_a_hung_scoring_process_costs_samples_and_nothing_else(
+    folder: Path, digits_models: DigitsModels
+) -> None:
+    config = configuration(ranking={"every": "50ms", "stale_after": "500ms"})
+    config["scoring"]["queue"] = "64KiB"
+    with RunningSidecar(write(folder, config)) as sidecar:
+        images = digits_models.validation["upright"]
+        sidecar.send(images[:60])
+        sidecar.ranking_when(lambda ranking: ranking.items == 60)
+        process = sidecar.sidecar.link.process_id
+        assert process is not None
+        os.kill(process, signal.SIGSTOP)
+        try:
+            assert len(sidecar.send(np.tile(images, (2, 1)))) == 2 * len(images)
+            found = metrics(sidecar)
+            assert found["pilotfish_requests_dropped_total", (ENDPOINT, "queue_full")] > 0
+            assert found["pilotfish_scoring_queue_bytes", ()] <= 64 * 1024 + 8
+            _assert_identity(found)
+            sidecar.ranking_when(lambda ranking: ranking.state == ranking_pb2.STATE_STALE)
+        finally:
+            os.kill(process, signal.SIGCONT)
+        sidecar.ranking_when(lambda ranking: ranking.state != ranking_pb2.STATE_STALE and ranking.items > 60)
+
+
+def test_a_killed_scoring_process_is_restarted(folder: Path, digits_models: DigitsModels) -> None:
+    with running(folder) as sidecar:
+        sidecar.ranking_when(lambda ranking: ranking.round >= 1)
+        process = sidecar.sidecar.link.process_id
+        assert process is not None
+        sidecar.send(digits_models.validation["upright"][:60])
+        sidecar.ranking_when(lambda ranking: ranking.items == 60)
+        os.kill(process, signal.SIGKILL)
+        sidecar.ranking_when(lambda ranking: ranking.items == 0)
+        sidecar.send(digits_models.validation["upright"][:70])
+        sidecar.ranking_when(lambda ranking: ranking.items == 70)
+        assert metrics(sidecar)["pilotfish_scoring_restarts_total", ()] == 1
+
+
+def test_a_changed_file_is_taken_and_a_faulty_one_refused(folder: Path, digits_models: DigitsModels) -> None:
+    with running(folder, candidates=[candidate("upright")]) as sidecar:
+        sidecar.send(digits_models.validation["upright"][:60])
+        sidecar.ranking_when(lambda ranking: ranking.items == 60)
+        address = sidecar.proxy
+        write(folder, configuration(candidates=[candidate("upright"), candidate("rotated")]))
+        ranking = sidecar.ranking_when(lambda ranking: len(ranking.candidates) == 2)
+        assert ranking.items == 60
+        assert sidecar.proxy == address
+        sidecar.path.write_text(yaml.safe_dump({"endpoints": []}))
+        while metrics(sidecar)["pilotfish_config_refused", ()] == 0:
+            pass
+        assert len(sidecar.rankings.GetRanking(GET).ranking.candidates) == 2
+        sidecar.send(digits_models.validation["upright"][:10])
+        found = metrics(sidecar)
+        assert found["pilotfish_config_reloads_total", ()] == 1
+        assert found["pilotfish_config_reload_failures_total", ()] == 1
+
+
+def test_what_callers_get_wrong_and_what_tools_expect(folder: Path) -> None:
+    with running(folder) as sidecar:
+        sidecar.ranking_when(lambda ranking: ranking.round >= 1)
+        for call in (
+            lambda: sidecar.rankings.GetRanking(ranking_pb2.GetRankingRequest(endpoint="nobody")),
+            lambda: next(
+                iter(sidecar.rankings.WatchRanking(ranking_pb2.WatchRankingRequest(endpoint="nobody")))
+            ),
+            lambda: sidecar.explain("nobody"),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                call()
+            assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+            assert "there are: " in caught.value.details()
+        health = health_pb2_grpc.HealthStub(sidecar.channel)
+        assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
+        reflection = reflection_pb2_grpc.ServerReflectionStub(sidecar.channel)
+        answer = next(
+            reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        )
+        names = {service.name for service in answer.list_services_response.service}
+        assert names >= {
+            "pilotfish.v1.RankingService",
+            "pilotfish.v1.CandidateService",
+            "pilotfish.v1.TrafficService",
+        }
+        for path in ("healthz", "readyz"):
+            with urllib.request.urlopen(f"{sidecar.http}/{path}", timeout=WAIT_S) as response:
+                assert response.read() == b"ok\n"
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{sidecar.http}/nothing", timeout=WAIT_S)
+
+
+def _assert_identity(found: dict[tuple[str, tuple[str, ...]], float]) -> None:
+    total = dict.fromkeys(("seen", "sampled", "skipped", "dropped"), 0.0)
+    for (name, _), value in found.items():
+        for kind in total:
+            if name == f"pilotfish_requests_{kind}_total":
+                total[kind] += value
+    assert total["seen"] == total["sampled"] + total["skipped"] + total["dropped"] > 0
