@@ -19,7 +19,7 @@ from sidecar.config import Candidate, Config, Endpoint, load_config
 from sidecar.config.units import split_address
 from sidecar.config.watch import FileWatch
 from sidecar.desired import DesiredState
-from sidecar.domain.errors import PilotfishError
+from sidecar.domain.errors import PilotfishError, UnavailableError
 from sidecar.listeners import Listeners
 from sidecar.scoring.link import ScoringLink
 from sidecar.serving import http
@@ -76,12 +76,18 @@ class Sidecar:
         """Opens every port and starts scoring.
 
         Raises:
-            OSError: a port cannot be bound.
+            UnavailableError: a port cannot be listened on.
+            InvalidError: an endpoint has no upstream and its incumbent cannot be loaded.
         """
         await self._apply()
         await self.link.start()
         self._server = self._grpc_server()
-        self.grpc_port = self._server.add_insecure_port(self._serve.grpc)
+        try:
+            self.grpc_port = self._server.add_insecure_port(self._serve.grpc)
+        except RuntimeError as error:
+            raise UnavailableError(
+                f"serve.grpc: cannot listen on {self._serve.grpc}; end what listens there, or change it"
+            ) from error
         await self._server.start()
         await self.http.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)

@@ -1,8 +1,9 @@
 """From the candidates' answers to estimated accuracy, with draws that say how sure it is.
 
-The draws redraw the items and the committee of voters. They do not know about errors that most
-candidates share: like every label-free estimate, this one has no guarantee without assumptions on
-the shift, and on benchmark data consensus estimates are about 0.1 too high.
+The draws redraw the items, the committee of voters, and the right answers that nobody saw. They do
+not know about errors that most candidates share: like every label-free estimate, this one has no
+guarantee without assumptions on the shift, and on benchmark data consensus estimates are about 0.1
+too high.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class AccuracyEstimate:
 
     Attributes:
         value: expected share of right answers under the consensus [C].
-        draws: the same for redrawn items and committees, joint over candidates [B, C].
+        draws: share of right answers, redrawn; joint over candidates [B, C].
         kappa: agreement with the consensus beyond chance [C].
     """
 
@@ -91,15 +92,35 @@ def estimate_accuracy(
         committee *= weights.sum() / committee.sum()
         right = _correctness(patterns, class_posterior(patterns, consensus, committee))
         drawn.append(_resample(counts, -(-draws // COMMITTEES), rng) @ right.T / items)
+    noise = _answer_noise(patterns, consensus.posterior, counts, rng, len(drawn) * len(drawn[0]))
     vote_shares = np.stack([np.bincount(one, minlength=len(evidence.labels)) for one in votes]) / items
     chance = vote_shares @ (counts @ consensus.posterior / items)
     kappa = np.array([beyond_chance(*pair) for pair in zip(value, chance, strict=True)])
-    return AccuracyEstimate(value, np.concatenate(drawn), kappa)
+    return AccuracyEstimate(value, (np.concatenate(drawn) + noise / items).clip(0, 1), kappa)
 
 
 def _correctness(votes: Array, posterior: Floats) -> Floats:
     """Probability that each vote is right, shape [C, n]."""
     return np.asarray(posterior[np.arange(votes.shape[1]), votes])
+
+
+def _answer_noise(
+    votes: Array, posterior: Floats, counts: Array, rng: np.random.Generator, draws: int
+) -> Floats:
+    """Draws how far the counts of right answers lie from their expectation, shape [draws, C].
+
+    Normal with the exact covariance of the counts when each item's right answer is drawn from its
+    posterior: two candidates that vote alike are right together.
+    """
+    right = _correctness(votes, posterior)
+    together = np.zeros((len(votes), len(votes)))
+    for label in np.unique(votes):
+        chosen = votes == label
+        together += np.where(chosen, right * counts, 0.0) @ chosen.T
+    values, vectors = np.linalg.eigh(together - (right * counts) @ right.T)
+    # What is left of a zero eigenvalue would tell candidates apart that vote alike.
+    scale = np.sqrt(np.where(values > values[-1] * _SAME, values, 0.0))
+    return np.asarray((rng.standard_normal((draws, len(votes))) * scale) @ vectors.T)
 
 
 def _resample(counts: Array, draws: int, rng: np.random.Generator) -> Array:

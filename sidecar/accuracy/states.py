@@ -80,3 +80,15 @@ def pool_doubt(evidence: Evidence, support: Sequence[float | None]) -> tuple[Sta
     if not covered:
         return State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic"
     return None
+
+
+def lone_support(names: Sequence[str], support: Sequence[float | None]) -> str:
+    """Tells what a ranking rests on where only one candidate was trained on such traffic; or nothing."""
+    covered = [
+        name for name, value in zip(names, support, strict=True) if value is None or value >= SUPPORTED
+    ]
+    if len(covered) != 1:
+        return ""
+    return (
+        f"only {covered[0]} was trained on such traffic: its own validation speaks for it, no other candidate"
+    )

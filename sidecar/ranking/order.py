@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidecar.accuracy.estimate import AccuracyEstimate, estimate_accuracy
-from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt
+from sidecar.accuracy.states import candidate_doubt, lone_support, obstacle, pool_doubt
 from sidecar.accuracy.support import support_of
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import CandidateRank, FeatureShift, MeasureValue, Ranking, State
@@ -90,6 +90,8 @@ def rank(
     ranks = _ranks(estimate, settings.level)
     ranked = _with_estimate(known, estimate, ranks, support, settings.level)
     state, reason = pool_doubt(evidence, support) or _tie(ranks, [one.name for one in known])
+    if state is State.OK:
+        reason = lone_support([one.name for one in known], support)
     return Ranking(items, state, reason, tuple(ranked) + absent)
 
 

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sidecar.domain.errors import UnavailableError
+
 _BACKLOG = 128
 
 
@@ -51,10 +53,16 @@ class HttpServer:
         """Binds the port, 0 for a free one, and serves.
 
         Raises:
-            OSError: the port cannot be bound.
+            UnavailableError: the port cannot be listened on.
         """
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listener = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
+        try:
+            listener = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            raise UnavailableError(
+                f"serve.http: cannot listen on {self._host}:{self._port}: {error}; "
+                "end what listens there, or change it"
+            ) from error
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1

@@ -128,6 +128,17 @@ class RunningSidecar:
                 return response.ranking
         raise AssertionError("the stream ended")
 
+    def scored(self, items: int) -> None:
+        """Waits until so many items entered the window and were ranked."""
+
+        async def wait() -> None:
+            version, entered = 0, -1
+            while entered < items:
+                snapshot = await self.sidecar.board.newer(ENDPOINT, version)
+                version, entered = snapshot.version, snapshot.counters.items
+
+        self.on_loop(wait())
+
     def explain(self, name: str) -> ranking_pb2.ExplainCandidateResponse:
         return self.rankings.ExplainCandidate(
             ranking_pb2.ExplainCandidateRequest(endpoint=ENDPOINT, candidate=name), timeout=WAIT_S

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -19,6 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pilotfish.v1 import candidate_pb2, ranking_pb2, traffic_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
+from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile, write_profile
 from tests.integration.running_sidecar import (
     ENDPOINT,
@@ -169,12 +171,12 @@ def test_candidates_are_registered_and_removed(folder: Path, digits_models: Digi
             sidecar.candidates.RemoveCandidate(
                 candidate_pb2.RemoveCandidateRequest(endpoint=ENDPOINT, name="upright")
             )
-        assert "incumbent" in caught.value.details()
+        assert "incumbent" in str(caught.value.details())
 
 
 def test_pushed_items_are_ranked_and_accounted_for(folder: Path, digits_models: DigitsModels) -> None:
-    def item(image: np.ndarray, name: str = "X") -> traffic_pb2.ObserveRequest:  # type: ignore[type-arg]
-        tensor = traffic_pb2.Tensor(name=name, datatype="FP32", shape=[1, 64], contents=image.tobytes())
+    def item(image: Array) -> traffic_pb2.ObserveRequest:
+        tensor = traffic_pb2.Tensor(name="X", datatype="FP32", shape=[1, 64], contents=image.tobytes())
         return traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor])
 
     images = digits_models.validation["rotated"][:100]
@@ -219,7 +221,7 @@ def test_a_full_window_forgets_the_oldest_and_a_large_request_is_dropped_but_ans
         images = digits_models.validation["upright"]
         for start in range(0, 300, 50):
             infer(client, images[start : start + 50])
-            sidecar.ranking_when(lambda ranking, sent=start + 50: ranking.items == min(sent, 100))
+            sidecar.scored(start + 50)
         # 20,000 images in one request: 5 MB, answered all the same.
         many = np.tile(images[:100], (200, 1))
         assert infer(client, many).shape == (20000, 10)
@@ -300,10 +302,10 @@ def test_what_callers_get_wrong_and_what_tools_expect(folder: Path) -> None:
             with pytest.raises(grpc.RpcError) as caught:
                 call()
             assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-            assert "there are: " in caught.value.details()
-        health = health_pb2_grpc.HealthStub(sidecar.channel)
+            assert "there are: " in str(caught.value.details())
+        health: Any = health_pb2_grpc.HealthStub(sidecar.channel)
         assert health.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
-        reflection = reflection_pb2_grpc.ServerReflectionStub(sidecar.channel)
+        reflection: Any = reflection_pb2_grpc.ServerReflectionStub(sidecar.channel)
         answer = next(
             reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.accuracy.estimate import AccuracyEstimate, estimate_accuracy
+from sidecar.accuracy.estimate import AccuracyEstimate, _answer_noise, estimate_accuracy
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.tensors import Array
 from tests.unit.measures.made_evidence import evidence, noisy, profile, sure
@@ -114,3 +114,25 @@ def test_degenerate_windows_have_finite_estimates(votes: Array) -> None:
     for values in (found.value, found.draws, found.kappa, found.p_best()):
         assert np.isfinite(values).all()
     assert ((found.draws >= 0) & (found.draws <= 1 + 1e-12)).all()
+
+
+def test_the_noise_of_unseen_answers_is_that_of_drawn_answers() -> None:
+    rng = np.random.default_rng(3)
+    votes = rng.integers(CLASSES, size=(4, 6))
+    votes[3] = votes[0]
+    posterior = rng.dirichlet(np.ones(CLASSES), 6)
+    counts = np.array([1, 2, 3, 1, 1, 2])
+    noise = _answer_noise(votes, posterior, counts, rng, 100_000)
+    drawn = np.zeros((50_000, 4))
+    for item in np.repeat(np.arange(6), counts):
+        answers = rng.choice(CLASSES, size=50_000, p=posterior[item])
+        drawn += answers[:, None] == votes[:, item]
+    np.testing.assert_allclose(np.cov(noise.T), np.cov(drawn.T), atol=0.05)
+    np.testing.assert_allclose(noise[:, 3], noise[:, 0], atol=1e-12)
+
+
+def test_an_interval_is_no_narrower_than_the_answers_are_uncertain() -> None:
+    _, votes = independent([0.8, 0.8], 300)
+    found = estimated(pool(votes, KNOWN), [1.0, 0.1])
+    interval = found.interval(0, 0.9)
+    assert interval.high - interval.low > 0.05

@@ -5,6 +5,7 @@ import pytest
 
 from sidecar.config import Config, ConfigFaultsError, load_candidates, load_config
 
+SIZES = "B, KiB, MiB, GiB, kB, MB, GB"
 GOOD = """\
 endpoints:
   - name: digits
@@ -42,7 +43,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert endpoint.candidates[0].profile == tmp_path / "profiles/digits-2024.safetensors"
     assert endpoint.candidates[1].onnx.path == Path("/models/digits-eu.onnx")
     with pytest.raises(ValueError, match="frozen"):
-        endpoint.name = "other"
+        endpoint.name = "other"  # type: ignore[misc]
     assert Config.model_validate_json(config.model_dump_json()) == config
 
 
@@ -51,7 +52,7 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
     text = text.replace("incumbent: digits-2024", "incumbent: digits-2023")
     assert faults(tmp_path, text) == [
         "line 5, endpoints[0].sample.fracton: unknown key; did you mean 'fraction'?",
-        "line 7, endpoints[0].window.bytes: write a number with a unit (B, KiB, MiB, GiB, kB, MB, GB), like 64MiB",
+        f"line 7, endpoints[0].window.bytes: write a number with a unit ({SIZES}), like 64MiB",
         "line 8, endpoints[0].incumbent: 'digits-2023' is no candidate; they are: digits-2024, digits-eu",
     ]
 

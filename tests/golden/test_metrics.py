@@ -1,0 +1,101 @@
+"""Every metric as Prometheus sees it. A changed name or label breaks dashboards: change it knowingly.
+
+To take a wanted change: PILOTFISH_GOLDEN=write make test
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.v1 import ranking_pb2
+from prometheus_client import CollectorRegistry, generate_latest
+
+from sidecar.capture.intake import Accounting
+from sidecar.capture.proxy import ProxyCounts
+from sidecar.serving.board import Snapshot
+from sidecar.telemetry.metrics import Metrics, Reading
+
+GOLDEN = Path(__file__).with_name("metrics") / "exposition.txt"
+
+
+def reading() -> Reading:
+    best = ranking_pb2.RankedCandidate(
+        name="eu",
+        rank=1,
+        state=ranking_pb2.STATE_OK,
+        accuracy=ranking_pb2.Estimate(value=0.9, low=0.85, high=0.95, level=0.9),
+        p_best=0.99,
+    )
+    broken = ranking_pb2.RankedCandidate(name="us", state=ranking_pb2.STATE_UNAVAILABLE, incumbent=True)
+    measures = [
+        ranking_pb2.MeasureValue(name="jsd", value=ranking_pb2.Estimate(value=0.02, low=0.01, high=0.03)),
+        ranking_pb2.MeasureValue(name="l2d", reason="not known"),
+    ]
+    snapshot = Snapshot(
+        ranking=ranking_pb2.Ranking(
+            endpoint="digits",
+            round=7,
+            made_at=Timestamp(seconds=1_700_000_000),
+            items=400,
+            state=ranking_pb2.STATE_OK,
+            candidates=[best, broken],
+        ),
+        response=b"",
+        explanations={
+            "eu": ranking_pb2.ExplainCandidateResponse(measures=measures),
+            "us": ranking_pb2.ExplainCandidateResponse(),
+        },
+        counters=scoring_pb2.ScoringCounters(
+            items=500,
+            items_evicted=100,
+            requests_rejected={"undecodable": 2},
+            window_items=400,
+            window_bytes=4096,
+            round_s=0.25,
+            cpu_s=12.5,
+            shadow_items={"eu": 500, "us": 0},
+            shadow_s={"eu": 1.5, "us": 0},
+            shadow_failures={"eu": 0, "us": 0},
+            answers_seen=3,
+            resident_bytes=1 << 20,
+        ),
+        heard_s=0.0,
+        version=7,
+    )
+    return Reading(
+        accounting={"digits": Accounting(seen=10, sampled=5, skipped=3, dropped={"queue_full": 2})},
+        snapshots={"digits": snapshot},
+        proxies={"0.0.0.0:9001": ProxyCounts(1, 2, 3, 4)},
+        scoring_up=True,
+        scoring_restarts=1,
+        queued_bytes=100,
+        watchers=2,
+        reloads=1,
+        reload_failures=1,
+        refused=True,
+    )
+
+
+def exposition() -> str:
+    registry = CollectorRegistry()
+    registry.register(Metrics(reading))
+    return generate_latest(registry).decode()
+
+
+def test_the_exposition_is_the_one_that_is_known() -> None:
+    text = exposition()
+    if os.environ.get("PILOTFISH_GOLDEN") == "write":
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_what_is_not_known_is_absent() -> None:
+    text = exposition()
+    assert 'measure="l2d"' not in text
+    for name in ("rank", "accuracy_ratio", "best_probability_ratio"):
+        assert f'pilotfish_candidate_{name}{{candidate="eu"' in text
+        assert f'pilotfish_candidate_{name}{{candidate="us"' not in text
+    assert "nan" not in text.lower()

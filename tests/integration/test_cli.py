@@ -1,0 +1,153 @@
+"""The command line as a user runs it: what it prints and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.integration.running_sidecar import candidate, configuration, write, write_profiles
+from tests.models import DigitsModels
+
+
+@pytest.fixture(scope="module")
+def folder(digits_models: DigitsModels, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli")
+    write_profiles(digits_models, path)
+    return path
+
+
+def pilotfish(*words: str | Path, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("pilotfish")
+    return subprocess.run(  # noqa: S603 - our own program
+        [program, *map(str, words)], capture_output=True, text=True, check=False, timeout=timeout_s
+    )
+
+
+def test_check_says_ok_or_all_faults(folder: Path) -> None:
+    path = write(folder, configuration())
+    good = pilotfish("check", "--config", path)
+    assert (good.returncode, good.stdout) == (0, f"{path}: ok\n")
+
+    broken = configuration(candidates=[candidate("upright", profile="rotated"), candidate("gone")])
+    path = write(folder, broken)
+    bad = pilotfish("check", "--config", path, "--format", "json")
+    assert bad.returncode == 1
+    faults = json.loads(bad.stdout)["faults"]
+    assert len(faults) == 2
+    assert "pilotfish profile build" in faults[0]
+    assert "gone.onnx" in faults[1]
+
+    broken["endpoints"][0]["sampel"] = broken["endpoints"][0].pop("sample")
+    broken["endpoints"][0]["incumbent"] = "nobody"
+    broken["serve"]["grpc"] = "nowhere"
+    bad = pilotfish("check", "--config", write(folder, broken))
+    assert bad.returncode == 1
+    assert "did you mean 'sample'?" in bad.stdout
+    assert "'nobody' is no candidate" in bad.stdout
+    assert "write HOST:PORT" in bad.stdout
+    assert "3 faults" in bad.stdout
+
+
+def test_the_schema_is_json_and_accepts_what_we_accept() -> None:
+    result = pilotfish("check", "--schema")
+    schema = json.loads(result.stdout)
+    assert result.returncode == 0
+    assert schema["additionalProperties"] is False
+    assert set(schema["required"]) == {"endpoints"}
+
+
+def ranked(folder: Path, *words: str | Path) -> Any:  # noqa: ANN401 - JSON
+    path = folder / "candidates.yaml"
+    path.write_text(yaml.safe_dump({"candidates": [candidate("upright"), candidate("rotated")]}))
+    result = pilotfish("rank", "--candidates", path, *words, "--format", "json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_rank_offline_scores_itself_where_there_are_labels(folder: Path, digits_models: DigitsModels) -> None:
+    document = ranked(folder, "--data", folder / "rotated-val.npz", "--labels", "y")
+    first, second = document["candidates"]
+    assert (first["name"], second["name"]) == ("rotated", "upright")
+    truth = digits_models.estimators["rotated"].score(
+        digits_models.validation["rotated"], digits_models.validation_labels
+    )
+    assert first["true_accuracy"] == pytest.approx(truth)
+    assert document["score"].pop("spearman") == pytest.approx(1)
+    assert document["score"] == {"top": "rotated", "best": "rotated", "regret": 0.0}
+    assert first["measures"]["feature_coverage"] > second["measures"]["feature_coverage"]
+
+
+def test_rank_without_labels_says_nothing_of_truth(folder: Path, digits_models: DigitsModels) -> None:
+    np.savez(folder / "plain.npz", X=digits_models.validation["upright"])
+    document = ranked(folder, "--data", folder / "plain.npz")
+    assert document["candidates"][0]["name"] == "upright"
+    assert "score" not in document
+    assert "true_accuracy" not in document["candidates"][0]
+
+
+def test_the_table_shows_names_and_states(folder: Path) -> None:
+    result = pilotfish(
+        "rank",
+        "--candidates",
+        folder / "candidates.yaml",
+        "--data",
+        folder / "rotated-val.npz",
+        "--labels",
+        "y",
+    )
+    assert "rotated" in result.stdout
+    assert "OUT_OF_SUPPORT" in result.stdout
+    assert "regret 0.000" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            ("rank", "--candidates", "nowhere.yaml", "--data", "x.npz"),
+            2,
+            "nowhere.yaml: file: cannot be read",
+        ),
+        (("check",), 2, "--config"),
+        (("serve", "--config", "nowhere.yaml"), 2, "cannot be read"),
+        (("ranq",), 2, "Did you mean"),
+        (("profile", "show", "nowhere.safetensors"), 2, "nowhere.safetensors"),
+    ],
+)
+def test_wrong_use_has_code_2_and_a_mend(words: tuple[str, ...], code: int, said: str) -> None:
+    result = pilotfish(*words)
+    assert result.returncode == code
+    assert said in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_taken_port_has_code_3(folder: Path) -> None:
+    for section in ("grpc", "http"):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            config = configuration()
+            config["serve"][section] = f"127.0.0.1:{taken.getsockname()[1]}"
+            result = pilotfish("serve", "--config", write(folder, config))
+        assert result.returncode == 3
+        assert f"serve.{section}" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_the_demo_picks_well_and_accounts_for_everything() -> None:
+    result = pilotfish("demo", "--format", "json", timeout_s=110)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert [phase["name"] for phase in document["phases"]] == ["upright", "rotated", "noisy"]
+    for phase in document["phases"]:
+        assert phase["regret"] <= 0.05 or phase["state"] == "TIED"
+    counts = document["accounting"]
+    assert counts["seen"] == counts["sampled"] + counts["skipped"] + counts["dropped"] > 0
+    assert document["grpc"]
+    assert document["http"]
