@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from sidecar.config import Config, ConfigFaultsError, load_config
+from sidecar.config import Config, ConfigFaultsError, Endpoint, load_config
 from sidecar.domain.errors import InvalidError, PilotfishError
+from sidecar.domain.profile import SourceProfile
+from sidecar.domain.tensors import DATATYPES
 from sidecar.scoring.worker import open_onnx
 
 
@@ -51,7 +54,22 @@ def _faults(path: Path) -> Iterator[str]:
         return
     for endpoint in config.endpoints:
         for candidate in endpoint.candidates:
+            where = f"endpoint {endpoint.name}, candidate {candidate.name}"
             try:
-                open_onnx(candidate)
+                _, profile = open_onnx(candidate)
             except PilotfishError as error:
-                yield f"endpoint {endpoint.name}, candidate {candidate.name}: {error}"
+                yield f"{where}: {error}"
+                continue
+            room = _window_room(endpoint, profile)
+            if room < profile.partition_rows:
+                yield (
+                    f"{where}: the window holds {room} items and the profile's partitions have "
+                    f"{profile.partition_rows}, so adaptivity will never be known: raise window.items and "
+                    f"window.bytes, or build the profile with --partition-rows {max(room // 4, 1)}"
+                )
+
+
+def _window_room(endpoint: Endpoint, profile: SourceProfile) -> int:
+    """How many items the window holds; text is taken as empty."""
+    item_bytes = sum(DATATYPES[spec.datatype].itemsize * math.prod(spec.shape) for spec in profile.inputs)
+    return min(endpoint.window.items, endpoint.window.bytes // max(item_bytes, 1))

@@ -65,6 +65,7 @@ def _print(console: Console, format: str, running: Demo, phases: list[Phase]) ->
     if format == "json":
         print(json.dumps(as_json(running, phases)), flush=True)  # noqa: T201 - the output
         return
+    console.print()
     table = Table(
         title="what the rankings were worth (the labels are known to the demo alone)", title_justify="left"
     )

@@ -33,7 +33,7 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
     for name, justify in _COLUMNS:
         table.add_column(name, justify=justify, no_wrap=True)
     if truth is not None:
-        table.add_column("true accuracy", justify="right")
+        table.add_column("truth", justify="right")
     reasons = []
     for one in ranking.candidates:
         known = one.HasField("accuracy")

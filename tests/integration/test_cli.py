@@ -45,6 +45,10 @@ def test_check_says_ok_or_all_faults(folder: Path) -> None:
     assert "pilotfish profile build" in faults[0]
     assert "gone.onnx" in faults[1]
 
+    small = pilotfish("check", "--config", write(folder, configuration(window={"items": 60})))
+    assert small.returncode == 1
+    assert "the window holds 60 items and the profile's partitions have 100" in small.stdout
+
     broken["endpoints"][0]["sampel"] = broken["endpoints"][0].pop("sample")
     broken["endpoints"][0]["incumbent"] = "nobody"
     broken["serve"]["grpc"] = "nowhere"

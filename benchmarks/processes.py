@@ -1,0 +1,143 @@
+"""Programs under measurement, each as a process of its own: the upstream, the sidecar; what they use."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+_READY_S = 60.0
+_STOP_S = 15.0
+_POLL_S = 0.05
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+def free_address() -> str:
+    """A `host:port` that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def cpu_seconds(process_id: int) -> float:
+    """CPU time that a process has spent, all threads, to a hundredth of a second."""
+    # Behind the name, which is in brackets and may hold spaces, user and system time are 12th and 13th.
+    fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+
+def resident_bytes(process_id: int) -> int:
+    """Memory of a process that is in RAM."""
+    return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * _PAGE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A server that said where it listens."""
+
+    address: str
+    process_id: int
+
+
+@contextmanager
+def listening(module: str, *options: str) -> Iterator[Listening]:
+    """Runs a module that prints `listening on HOST:PORT`."""
+    with _running([sys.executable, "-m", module, *options], stdout=subprocess.PIPE) as process:
+        if process.stdout is None:
+            raise RuntimeError("a process with a pipe has it")
+        line = process.stdout.readline()
+        if not line.startswith("listening on "):
+            raise RuntimeError(f"{module} did not come up; its own message stands above")
+        yield Listening(line.removeprefix("listening on ").strip(), process.pid)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """A running `pilotfish serve`."""
+
+    grpc: str
+    http: str
+    process_id: int
+
+    @property
+    def scoring_process_id(self) -> int:
+        """Of the scoring process, which is the only child."""
+        children = Path(f"/proc/{self.process_id}/task/{self.process_id}/children").read_text().split()
+        if len(children) != 1:
+            raise RuntimeError(f"the serving process has the children {children}, not one")
+        return int(children[0])
+
+    def counters(self, endpoint: str) -> dict[str, int]:
+        """The endpoint's metrics by name, the reasons of one metric added up; gauges are cut to integers."""
+        with urllib.request.urlopen(f"http://{self.http}/metrics") as response:  # noqa: S310 - our own server
+            text = response.read().decode()
+        totals: dict[str, int] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.labels.get("endpoint") == endpoint:
+                    name = sample.name.removeprefix("pilotfish_").removesuffix("_total")
+                    totals[name] = totals.get(name, 0) + int(sample.value)
+        return totals
+
+    def accounting(self, endpoint: str, sent: int) -> bool:
+        """Prints the accounting beside what the client sent; whether they agree exactly."""
+        counts = self.counters(endpoint)
+        seen, sampled, skipped = (counts[f"requests_{name}"] for name in ("seen", "sampled", "skipped"))
+        dropped = counts.get("requests_dropped", 0)
+        exact = sent == seen == sampled + skipped + dropped
+        print(
+            f"{endpoint}: sent {sent:,}; seen {seen:,} = sampled {sampled:,} + skipped {skipped:,} + "
+            f"dropped {dropped:,}: {'exact' if exact else 'WRONG'}"
+        )
+        return exact
+
+
+@contextmanager
+def serving(folder: Path, endpoints: list[dict[str, Any]]) -> Iterator[Sidecar]:
+    """Runs `pilotfish serve` with the defaults but for these endpoints, until it is ready and after."""
+    grpc, http = free_address(), free_address()
+    path = folder / "pilotfish.yaml"
+    config = {"endpoints": endpoints, "serve": {"grpc": grpc, "http": http}, "log": {"level": "error"}}
+    path.write_text(yaml.safe_dump(config))
+    command = [str(Path(sysconfig.get_path("scripts"), "pilotfish")), "serve", "--config", str(path)]
+    with _running(command) as process:
+        _await_ready(http, process)
+        yield Sidecar(grpc, http, process.pid)
+
+
+def _await_ready(http: str, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + _READY_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://{http}/readyz"):  # noqa: S310 - our own server
+                return
+        except urllib.error.URLError:
+            time.sleep(_POLL_S)
+    raise RuntimeError("pilotfish serve did not become ready; its own message stands above")
+
+
+@contextmanager
+def _running(command: list[str], stdout: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(command, stdout=stdout, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
