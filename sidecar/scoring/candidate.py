@@ -13,13 +13,12 @@ from sidecar.config.schema import Candidate
 from sidecar.domain.answers import class_probabilities
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.evidence import SourceThresholds
-from sidecar.domain.features import to_features
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Array, Batch, TensorSpec
 from sidecar.measures.thresholds import source_thresholds
 from sidecar.scoring.answers import Answers
+from sidecar.scoring.batches import Prepared
 from sidecar.scoring.target import TargetBins
-from sidecar.window.window import Slice
 
 
 class Model(Protocol):
@@ -107,26 +106,26 @@ class ShadowCandidate:
         self.reason = ""
         return True
 
-    def answer(self, piece: Slice, *, tensor: str | None, live: Array | None) -> None:
-        """Answers one slice of the window.
+    def answer(self, batch: Prepared, *, tensor: str | None, live: Array | None) -> None:
+        """Answers one batch of the window.
 
         Args:
-            piece: the items; not answered before.
+            batch: the items; not answered before.
             tensor: the request's tensor for a model whose one input has another name.
             live: the model's output as the traffic showed it, where this is the incumbent.
         """
         if self.loaded is None:
             return
-        items = piece.batch.items
-        self.next_id = piece.first_id + items
+        items = batch.batch.items
+        self.next_id = batch.first_id + items
         try:
-            inputs = self._inputs(self.loaded.model, piece.batch, tensor)
-            self.loaded.target.add(piece.first_id, to_features(inputs, self.loaded.profile.inputs))
+            inputs = self._inputs(self.loaded.model, batch.batch, tensor)
+            self.loaded.target.add(batch.first_id, batch.features(inputs, self.loaded.profile.inputs))
             model, profile = self.loaded.model, self.loaded.profile
             output = self._run(model, profile.output, inputs) if live is None else live
             probabilities = class_probabilities(output)
             _check_shape(probabilities.shape, items, profile)
-            self.loaded.answers.put(piece.first_id, probabilities)
+            self.loaded.answers.put(batch.first_id, probabilities)
             self.items += items
             self.answers_seen += items * (live is not None)
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the others go on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -15,8 +15,9 @@ from sidecar.domain.labels import align, label_space
 from sidecar.domain.ranking import Ranking
 from sidecar.domain.tensors import Array, Batch
 from sidecar.ranking.order import RankSettings, rank
+from sidecar.scoring.batches import Batches
 from sidecar.scoring.candidate import Loaded, OpenModel, ShadowCandidate
-from sidecar.window.window import Slice, Window
+from sidecar.window.window import Window
 
 # A candidate that answered less of the window than this is not compared on what is left.
 _ANSWERED_SHARE = 0.5
@@ -43,6 +44,7 @@ class EndpointScorer:
         self.rounds = 0
         self._open_model = open_model
         self._clock = clock
+        self._batches = Batches()
         self._due_at = clock()
         self._ranked_id = -1
         self._goal: int | None = None
@@ -141,11 +143,12 @@ class EndpointScorer:
         )
 
     def _answer(self, candidate: ShadowCandidate) -> None:
-        incumbent = candidate.settings.name == self.settings.incumbent
-        piece = _next_batch(self.window.since(candidate.next_id), candidate.settings.onnx.batch)
-        if piece is not None:
-            live = piece.batch.outputs.get(self._live_output()) if incumbent else None
-            candidate.answer(piece, tensor=self.settings.input.tensor, live=live)
+        batch = self._batches.take(self.window, candidate.next_id, candidate.settings.onnx.batch)
+        if batch is not None and candidate.loaded is not None:
+            candidate.loaded.target.evict(self.window.first_id)
+            incumbent = candidate.settings.name == self.settings.incumbent
+            live = batch.batch.outputs.get(self._live_output()) if incumbent else None
+            candidate.answer(batch, tensor=self.settings.input.tensor, live=live)
 
     def _live_output(self) -> str:
         """The tensor of the incumbent's live answer that holds class probabilities."""
@@ -203,36 +206,6 @@ class EndpointScorer:
     def _incumbent_classes(self) -> tuple[str, ...]:
         loaded = self._candidates[self.settings.incumbent].loaded
         return loaded.profile.classes if loaded else ()
-
-
-def _next_batch(slices: Iterator[Slice], items: int) -> Slice | None:
-    """Joins consecutive slices of equal form up to a number of items; a longer slice stays whole."""
-    joined: list[Slice] = []
-    for piece in slices:
-        total = sum(one.batch.items for one in joined) + piece.batch.items
-        if joined and (total > items or not _alike(joined[0], piece)):
-            break
-        joined.append(piece)
-    return Slice(joined[0].first_id, _join([piece.batch for piece in joined])) if joined else None
-
-
-def _alike(one: Slice, other: Slice) -> bool:
-    def form(arrays: dict[str, Array]) -> dict[str, tuple[int, ...]]:
-        return {name: array.shape[1:] for name, array in arrays.items()}
-
-    return form(one.batch.inputs) == form(other.batch.inputs) and form(one.batch.outputs) == form(
-        other.batch.outputs
-    )
-
-
-def _join(batches: list[Batch]) -> Batch:
-    if len(batches) == 1:
-        return batches[0]
-    first = batches[0]
-    return Batch(
-        inputs={name: np.concatenate([batch.inputs[name] for batch in batches]) for name in first.inputs},
-        outputs={name: np.concatenate([batch.outputs[name] for batch in batches]) for name in first.outputs},
-    )
 
 
 def _few(names: tuple[str, ...]) -> str:

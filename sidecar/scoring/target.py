@@ -51,7 +51,9 @@ class TargetBins:
             self._open_id = first_id + len(rows) - self._open_rows
 
     def evict(self, before_id: int) -> None:
-        """Drops the partitions whose first item left the window."""
+        """Drops the partitions, also the open one, whose first item left the window."""
+        if self._open_id < before_id:
+            self._open, self._open_rows = [], 0
         while self._partitions and self._partitions[0].first_id < before_id:
             self._partitions.popleft()
 

@@ -47,4 +47,13 @@ def test_a_partition_leaves_with_its_first_item() -> None:
     assert len(bins.statistics().reference) == 2
     bins.evict(1000)
     assert len(bins.statistics().reference) == 0
-    assert bins.statistics().items == 50
+    assert bins.statistics().items == 0
+
+
+def test_the_open_partition_holds_no_more_than_the_window() -> None:
+    bins = TargetBins(PROFILE)
+    bins.add(0, DATA[:60])
+    bins.evict(30)
+    bins.add(60, DATA[:ROWS])
+    assert bins.statistics().items == ROWS
+    assert len(bins.statistics().reference) == 1
