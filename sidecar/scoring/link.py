@@ -87,7 +87,10 @@ class ScoringLink:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            code = await self._run()
+            try:
+                code: int | str = await self._run()
+            except OSError as error:
+                code = str(error)
             self.restarts += 1
             if loop.time() - started > _STEADY_S:
                 backoff = _FIRST_BACKOFF_S
@@ -120,12 +123,19 @@ class ScoringLink:
             with contextlib.suppress(asyncio.IncompleteReadError):
                 while True:
                     (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-                    self._hear(scoring_pb2.Report.FromString(await process.stdout.readexactly(length)))
+                    self._tell(await process.stdout.readexactly(length))
             return await process.wait()
         finally:
             self._process = None
             if process.returncode is None:
                 await _end(process)
+
+    def _tell(self, message: bytes) -> None:
+        try:
+            self._hear(scoring_pb2.Report.FromString(message))
+        except Exception:
+            # The link must outlive whoever listens.
+            log.exception("report not taken")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

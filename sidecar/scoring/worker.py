@@ -75,6 +75,9 @@ class Worker:
             scorer.observe(decode_observation(observation))
         except UnreadableError as error:
             scorer.reject(error.reason)
+        except Exception as error:  # noqa: BLE001 - one odd request must not end the scoring of all others
+            log.error("request not understood", endpoint=observation.endpoint, kind=type(error).__name__)  # noqa: TRY400 - a traceback may show payload
+            scorer.reject("undecodable")
 
     def _configure(self, desired: scoring_pb2.Desired) -> None:
         config = Config.model_validate_json(desired.config_json)
@@ -92,7 +95,12 @@ class Worker:
     def _work(self) -> bool:
         """One small piece of work, so that the budget is kept smoothly; False when there was none."""
         for name, scorer in self._scorers.items():
-            made = scorer.round()
+            try:
+                made = scorer.round()
+            except Exception:
+                # This endpoint's ranking grows stale; the others go on.
+                log.exception("round failed", endpoint=name)
+                continue
             if made is not None:
                 self._report(scorer, made)
             elif not scorer.step():

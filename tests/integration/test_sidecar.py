@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import urllib.error
@@ -329,3 +330,24 @@ def _assert_identity(found: dict[tuple[str, tuple[str, ...]], float]) -> None:
             if name == f"pilotfish_requests_{kind}_total":
                 total[kind] += value
     assert total["seen"] == total["sampled"] + total["skipped"] + total["dropped"] > 0
+
+
+def test_shutdown_with_open_streams_and_connections_is_prompt_and_leaves_nothing(
+    folder: Path, digits_models: DigitsModels
+) -> None:
+    with running(folder) as sidecar, triton.InferenceServerClient(sidecar.proxy) as client:
+        infer(client, digits_models.validation["upright"][:1])
+        watch = sidecar.rankings.WatchRanking(ranking_pb2.WatchRankingRequest(endpoint=ENDPOINT))
+        next(iter(watch))
+        process = sidecar.sidecar.link.process_id
+        assert process is not None
+        sidecar.on_loop(asyncio.wait_for(sidecar.sidecar.close(), 10))
+        with pytest.raises(grpc.RpcError):
+            list(watch)
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+        assert sidecar.on_loop(_tasks()) == []
+
+
+async def _tasks() -> list[str]:
+    return [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
