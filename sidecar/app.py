@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from sidecar.desired import DesiredState
 from sidecar.domain.errors import PilotfishError, UnavailableError
 from sidecar.listeners import Listeners
 from sidecar.scoring.link import ScoringLink
+from sidecar.scoring.opening import threads_within
 from sidecar.serving import http
 from sidecar.serving.board import Board
 from sidecar.serving.candidates import CandidateService
@@ -38,7 +40,7 @@ log = structlog.get_logger("pilotfish")
 def _open_incumbent(incumbent: Candidate) -> OnnxModel:
     """The model that answers where there is no upstream."""
     onnx = incumbent.onnx
-    return OnnxModel(onnx.path, threads=onnx.threads, options=onnx.session)
+    return OnnxModel(onnx.path, threads=onnx.threads or threads_within(math.inf), options=onnx.session)
 
 
 class Sidecar:

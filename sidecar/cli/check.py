@@ -14,7 +14,7 @@ from sidecar.config import Config, ConfigFaultsError, Endpoint, load_config
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import DATATYPES
-from sidecar.scoring.worker import open_onnx
+from sidecar.scoring.opening import OpenOnnx
 
 
 def check(
@@ -56,7 +56,7 @@ def _faults(path: Path) -> Iterator[str]:
         for candidate in endpoint.candidates:
             where = f"endpoint {endpoint.name}, candidate {candidate.name}"
             try:
-                _, profile = open_onnx(candidate)
+                _, profile = OpenOnnx()(candidate)
             except PilotfishError as error:
                 yield f"{where}: {error}"
                 continue

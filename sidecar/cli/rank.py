@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -19,8 +20,8 @@ from sidecar.domain.tensors import Array, Batch
 from sidecar.profiles.data import open_rows
 from sidecar.ranking.score import regret, spearman
 from sidecar.scoring.endpoint import EndpointScorer
+from sidecar.scoring.opening import OpenOnnx, threads_within
 from sidecar.scoring.report import report
-from sidecar.scoring.worker import open_onnx
 
 
 def rank(
@@ -45,7 +46,7 @@ def rank(
     endpoint = load_candidates(candidates)
     window = endpoint.window.model_copy(update={"items": limit, "bytes": 1 << 40})
     endpoint = endpoint.model_copy(update={"window": window})
-    scorer = EndpointScorer(endpoint, open_model=open_onnx, clock=time.monotonic)
+    scorer = EndpointScorer(endpoint, open_model=OpenOnnx(threads_within(math.inf)), clock=time.monotonic)
     scorer.load()
     model = next((one.loaded.model for one in scorer.candidates if one.loaded), None)
     if model is None:

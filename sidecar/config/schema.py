@@ -71,7 +71,12 @@ class Onnx(_Section):
     """A model that onnxruntime runs in the scoring process."""
 
     path: FilePath
-    threads: int = Field(default=1, ge=1, le=64, description="intra-op threads")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="intra-op threads; default: what cpu_share and the cgroup allow",
+    )
     batch: int = Field(default=32, ge=1, le=4096, description="items given to the model at once")
     inputs: dict[str, str] = Field(
         default_factory=dict, description="request tensor by model input, where the names differ"

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from sidecar.scoring.opening import OpenOnnx, threads_within
 from sidecar.scoring.worker import Worker
 from sidecar.shadow.budget import CpuBudget
 from sidecar.telemetry.logs import configure_logs
@@ -29,7 +30,9 @@ def main() -> None:
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     budget = CpuBudget(options.cpu_share, clock=time.monotonic, cpu_clock=time.process_time)
-    Worker(sys.stdin.fileno(), reports, budget=budget, clock=time.monotonic).run()
+    open_model = OpenOnnx(threads_within(options.cpu_share))
+    worker = Worker(sys.stdin.fileno(), reports, open_model=open_model, budget=budget, clock=time.monotonic)
+    worker.run()
 
 
 if __name__ == "__main__":

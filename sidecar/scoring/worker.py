@@ -13,15 +13,12 @@ from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.capture.elements import UnreadableError
 from sidecar.capture.v2 import decode_observation
-from sidecar.config.schema import Candidate, Config
-from sidecar.domain.profile import SourceProfile
-from sidecar.profiles.file import read_profile
-from sidecar.scoring.candidate import Model
+from sidecar.config.schema import Config
+from sidecar.scoring.candidate import OpenModel
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.frames import FrameReader, frame
 from sidecar.scoring.report import report
 from sidecar.shadow.budget import CpuBudget
-from sidecar.shadow.onnx import OnnxModel
 
 _IDLE_S = 60.0
 _PAGE_BYTES = resource.getpagesize()
@@ -29,20 +26,21 @@ _PAGE_BYTES = resource.getpagesize()
 log = structlog.get_logger("pilotfish.scoring")
 
 
-def open_onnx(candidate: Candidate) -> tuple[Model, SourceProfile]:
-    """Loads a candidate's ONNX model and the profile that must be its own."""
-    model = OnnxModel(candidate.onnx.path, threads=candidate.onnx.threads, options=candidate.onnx.session)
-    return model, read_profile(candidate.profile, model_sha256=model.sha256)
-
-
 class Worker:
     """All endpoints of one scoring process. `run` returns when the serving process is gone."""
 
     def __init__(
-        self, read_from: int, write_to: BinaryIO, *, budget: CpuBudget, clock: Callable[[], float]
+        self,
+        read_from: int,
+        write_to: BinaryIO,
+        *,
+        open_model: OpenModel,
+        budget: CpuBudget,
+        clock: Callable[[], float],
     ) -> None:
         self._reader = FrameReader(read_from)
         self._write_to = write_to
+        self._open_model = open_model
         self._budget = budget
         self._clock = clock
         self._generation = 0
@@ -87,7 +85,7 @@ class Worker:
         for endpoint in config.endpoints:
             scorer = kept.get(endpoint.name)
             if scorer is None:
-                scorer = EndpointScorer(endpoint, open_model=open_onnx, clock=self._clock)
+                scorer = EndpointScorer(endpoint, open_model=self._open_model, clock=self._clock)
             else:
                 scorer.configure(endpoint)
             self._scorers[endpoint.name] = scorer
