@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PROTO  := $(shell find proto -name '*.proto')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proto benchmarks clean
+.PHONY: help demo test check format proto clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20

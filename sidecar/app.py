@@ -58,7 +58,7 @@ class Sidecar:
         self._task: asyncio.Task[None] | None = None
 
         # capture -> scoring process -> board -> services
-        self.board = Board(time.monotonic)
+        self.board = Board(time.monotonic, lambda name: self._intakes[name].counts.sampled)
         self.link = ScoringLink(config, self.board.hear)
         self._intakes: dict[str, Intake] = {}
         self.listeners = Listeners(_open_incumbent)
@@ -103,6 +103,8 @@ class Sidecar:
             return
         self._closed = True
         self._ready = False
+        log.info("stopping", grace_s=self._serve.grace)
+        self.board.close()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

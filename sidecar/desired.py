@@ -39,9 +39,16 @@ class DesiredState:
         Raises:
             InvalidError: it changes what only a restart can.
         """
-        changed = [key for key in _NEEDS_RESTART if getattr(config, key) != getattr(self.file, key)]
+        changed = [
+            f"{section}.{key}"
+            for section in _NEEDS_RESTART
+            for key, value in getattr(config, section)
+            if value != getattr(getattr(self.file, section), key)
+        ]
         if changed:
-            raise InvalidError(f"{', '.join(changed)}: a change needs a restart")
+            raise InvalidError(
+                f"{', '.join(changed)}: a change needs a restart; nothing of the file was applied"
+            )
         self.file = config
         for endpoint in config.endpoints:
             if self._changes[endpoint.name].get(endpoint.incumbent, endpoint) is None:

@@ -75,14 +75,13 @@ def rank(
     if accuracies:
         score = _score(message, accuracies)
         console.print(
-            f"top pick {score['top']}, best {score['best']}, regret {score['regret']:.3f}, "
-            f"Spearman {'-' if score['spearman'] is None else format_ratio(score['spearman'])}"
+            f"top pick {score['top'] or '-'}, best {score['best']}, regret {_ratio(score['regret'])}, "
+            f"Spearman {_ratio(score['spearman'])}"
         )
 
 
-def format_ratio(value: float) -> str:
-    """A correlation for people."""
-    return f"{value:.2f}"
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _accuracies(scorer: EndpointScorer, truth: Array) -> dict[str, float]:
@@ -101,7 +100,9 @@ def _accuracies(scorer: EndpointScorer, truth: Array) -> dict[str, float]:
 
 
 def _score(message: scoring_pb2.Report, accuracies: dict[str, float]) -> dict[str, Any]:
-    ranked = [one for one in message.ranking.candidates if one.rank and one.name in accuracies]
+    ranked = [
+        one for one in message.ranking.candidates if one.HasField("accuracy") and one.name in accuracies
+    ]
     truth = np.array([accuracies[one.name] for one in ranked])
     estimates = np.array([one.accuracy.value for one in ranked])
     return {
@@ -116,6 +117,8 @@ def _as_json(message: scoring_pb2.Report, accuracies: dict[str, float] | None) -
     document: dict[str, Any] = json_format.MessageToDict(
         message.ranking, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
+    # protobuf's JSON writes 64-bit numbers as text.
+    document |= {"items": message.ranking.items, "round": message.ranking.round}
     for entry, explanation in zip(document["candidates"], message.explanations, strict=True):
         entry["measures"] = {
             measure.name: measure.value.value for measure in explanation.measures if measure.HasField("value")

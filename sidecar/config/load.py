@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import difflib
+import os
 import typing
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from sidecar.config.schema import Config, Endpoint
 from sidecar.domain.errors import InvalidError
 
 Place = tuple[str | int, ...]
+_PREFIX = "PILOTFISH_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class ConfigFaultsError(InvalidError):
 
 
 class _Environment(Config, BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="PILOTFISH_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__")
 
 
 def load_config(path: Path) -> Config:
@@ -53,7 +55,14 @@ def load_config(path: Path) -> Config:
         ConfigFaultsError: with all faults that could be found.
     """
     root, data = _read(path)
-    return _validate(path, root, _override(data, EnvSettingsSource(_Environment)()), within=())
+    try:
+        overrides = EnvSettingsSource(_Environment)()
+    except SettingsError as error:
+        raise ConfigFaultsError(path, [Fault("environment", 0, f"{error}: write it as JSON")]) from error
+    unknown = [Fault(name, 0, message) for name, message in _unknown_variables(os.environ)]
+    if unknown:
+        raise ConfigFaultsError(path, unknown)
+    return _validate(path, root, _override(data, overrides), within=(), overrides=overrides)
 
 
 def load_candidates(path: Path) -> Endpoint:
@@ -92,10 +101,29 @@ def _read(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
     return root, data
 
 
-def _validate(path: Path, root: yaml.Node | None, data: dict[str, Any], *, within: Place) -> Config:
+def _unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    known = {f"{_PREFIX}{name.upper()}": name for name in Config.model_fields}
+    # Kubernetes sets PILOTFISH_PORT and the like for a service of that name: without __ nothing is meant.
+    for variable in (name for name in environment if "__" in name):
+        section = variable.split("__")[0].upper()
+        if variable.upper().startswith(_PREFIX) and section not in known:
+            nearest = difflib.get_close_matches(section, known, n=1, cutoff=0.5)
+            yield variable, f"unknown variable; did you mean {(nearest or sorted(known))[0]}?"
+
+
+def _validate(
+    path: Path,
+    root: yaml.Node | None,
+    data: dict[str, Any],
+    *,
+    within: Place,
+    overrides: dict[str, Any] | None = None,
+) -> Config:
     """Validates a whole configuration; the file holds what is found at `within`."""
 
     def fault(place: Place, message: str) -> Fault:
+        if _stands_in(overrides or {}, place):
+            return Fault(_PREFIX + "__".join(str(step) for step in place).upper(), 0, message)
         inner = place[len(within) :] if place[: len(within)] == within else place
         return Fault(_text(inner), _line(root, inner), message)
 
@@ -116,6 +144,17 @@ def _validate(path: Path, root: yaml.Node | None, data: dict[str, Any], *, withi
     if faults:
         raise ConfigFaultsError(path, faults)
     return config
+
+
+def _stands_in(overrides: Any, place: Place) -> bool:  # noqa: ANN401 - what the environment holds
+    """Whether the value at a place came from the environment."""
+    for step in place:
+        if not isinstance(overrides, dict):
+            break
+        if step not in overrides:
+            return False
+        overrides = overrides[step]
+    return bool(place)
 
 
 def _override(data: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class State(enum.Enum):
-    """What is known about a ranking or a candidate; the wire's numbers."""
+    """What is known about a ranking or a candidate. The wire adds STALE, which only a server can tell."""
 
     OK = 1
     TIED = 2
@@ -15,7 +15,6 @@ class State(enum.Enum):
     INSUFFICIENT_DATA = 4
     OUT_OF_SUPPORT = 5
     UNAVAILABLE = 6
-    STALE = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ CONFIDENCE_QUANTILES: Final = 101
 CALIBRATION_BINS: Final = 15
 
 
+# Another order of the classes that makes so many times more answers right is no accident.
+_ORDER_FACTOR: Final = 2
+
+
 class Answers(Protocol):
     """A model, as profiles see it; `sidecar.shadow.onnx.OnnxModel` is one."""
 
@@ -65,6 +69,7 @@ def validate(
         confidences.append(confidence)
         first += len(labels)
         progress(len(labels))
+    _check_order(confusion, names, str(rows.path))
     bins[:, 1:] /= np.maximum(bins[:, :1], 1)
     return Validation(
         rows=first - 1,
@@ -74,6 +79,21 @@ def validate(
         ),
         calibration=bins,
     )
+
+
+def _check_order(confusion: Array, names: Sequence[str], where: str) -> None:
+    """Refuses class names that stand in another order than the model's output has."""
+    place = confusion.argmax(axis=0)
+    if sorted(place) != list(range(len(names))) or not confusion.any(axis=0).all():
+        return
+    total = confusion.sum()
+    given, other = confusion.trace() / total, confusion[place, np.arange(len(names))].sum() / total
+    if other > _ORDER_FACTOR * given:
+        order = ",".join(names[index] for index in place)
+        raise InvalidError(
+            f"{where}: {given:.1%} of the answers are right, and {other:.1%} would be with the classes in "
+            f"another order: name them as the model's output has them, --classes {order}"
+        )
 
 
 def unlabelled(rows: Rows) -> InvalidError:

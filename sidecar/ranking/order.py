@@ -90,7 +90,9 @@ def rank(
     ranks = _ranks(estimate, settings.level)
     ranked = _with_estimate(known, estimate, ranks, support, settings.level)
     state, reason = pool_doubt(evidence, support) or _tie(ranks, [one.name for one in known])
-    if state is State.OK:
+    if state is State.OK and ranked[0].state is not State.OK:
+        state, reason = ranked[0].state, f"{ranked[0].name} leads, but {ranked[0].reason}"
+    elif state is State.OK:
         reason = lone_support([one.name for one in known], support)
     return Ranking(items, state, reason, tuple(ranked) + absent)
 

@@ -126,8 +126,10 @@ class ShadowCandidate:
             probabilities = class_probabilities(output)
             _check_shape(probabilities.shape, items, profile)
             self.loaded.answers.put(batch.first_id, probabilities)
-            self.items += items
-            self.answers_seen += items * (live is not None)
+            if live is None:
+                self.items += items
+            else:
+                self.answers_seen += items
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the others go on
             self.failures += items
             self.reason = str(error) or type(error).__name__

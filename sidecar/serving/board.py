@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
@@ -22,6 +22,8 @@ class Snapshot:
         response: the serialised GetRankingResponse; WatchRankingResponse has the same bytes.
         explanations: by candidate name.
         heard_s: when the report came, on the board's clock.
+        sampled: requests handed to scoring until then.
+        generation: of the desired state that the report knows.
         version: grows with every change, also when the ranking grows stale.
     """
 
@@ -30,6 +32,8 @@ class Snapshot:
     explanations: Mapping[str, ranking_pb2.ExplainCandidateResponse]
     counters: scoring_pb2.ScoringCounters
     heard_s: float
+    sampled: int
+    generation: int
     version: int
 
 
@@ -39,12 +43,30 @@ class _Place:
     snapshot: Snapshot | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def show(self, snapshot: Snapshot) -> None:
+        """Swaps the snapshot. Whoever waits holds the old event; the next waits for the next change."""
+        self.snapshot = snapshot
+        changed, self.changed = self.changed, asyncio.Event()
+        changed.set()
+
+
+def _response(ranking: ranking_pb2.Ranking) -> bytes:
+    return ranking_pb2.GetRankingResponse(ranking=ranking).SerializeToString()
+
 
 class Board:
     """Readers never wait for a computation and never see half of one."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], sampled: Callable[[str], int]) -> None:
+        """Prepares an empty board.
+
+        Args:
+            clock: seconds; only differences count.
+            sampled: how many requests of an endpoint were handed to scoring.
+        """
         self._clock = clock
+        self._sampled = sampled
+        self._closed = False
         self._places: dict[str, _Place] = {}
 
     def configure(self, endpoints: Iterable[Endpoint]) -> None:
@@ -59,17 +81,33 @@ class Board:
         for place in gone:
             place.changed.set()
 
+    def close(self) -> None:
+        """Ends all waiting; what is there can still be read."""
+        self._closed = True
+        for place in self._places.values():
+            place.changed.set()
+
     def hear(self, report: scoring_pb2.Report) -> None:
         """Puts a report up; one of an endpoint that is gone is ignored."""
         place = self._places.get(report.endpoint)
         if place is None:
             return
-        explanations = {one.candidate.name: one for one in report.explanations}
-        self._put(place, report.ranking, explanations, report.counters, self._clock())
+        place.show(
+            Snapshot(
+                ranking=report.ranking,
+                response=_response(report.ranking),
+                explanations={one.candidate.name: one for one in report.explanations},
+                counters=report.counters,
+                heard_s=self._clock(),
+                sampled=self._sampled(report.endpoint),
+                generation=report.generation,
+                version=place.snapshot.version + 1 if place.snapshot else 1,
+            )
+        )
 
     def age(self) -> None:
         """Marks the rankings that grew stale; to be called every second or so."""
-        for place in self._places.values():
+        for name, place in self._places.items():
             snapshot, limit = place.snapshot, place.settings.ranking.stale_after
             if snapshot is None or snapshot.ranking.state == ranking_pb2.STATE_STALE:
                 continue
@@ -77,8 +115,13 @@ class Board:
                 stale = ranking_pb2.Ranking()
                 stale.CopyFrom(snapshot.ranking)
                 stale.state = ranking_pb2.STATE_STALE
-                stale.reason = f"no new ranking for {limit:g} s: no new items, or scoring stands still"
-                self._put(place, stale, snapshot.explanations, snapshot.counters, snapshot.heard_s)
+                idle = self._sampled(name) == snapshot.sampled
+                stale.reason = f"no new ranking for {limit:g} s: " + (
+                    "no request was sampled" if idle else "requests come, and scoring does not answer"
+                )
+                place.show(
+                    replace(snapshot, ranking=stale, response=_response(stale), version=snapshot.version + 1)
+                )
 
     def snapshot(self, endpoint: str) -> Snapshot:
         """The newest snapshot.
@@ -101,9 +144,12 @@ class Board:
 
         Raises:
             NotFoundError: there is no such endpoint, or not any more.
+            UnavailableError: the board is closed.
         """
         while True:
             place = self._place(endpoint)
+            if self._closed:
+                raise UnavailableError("Pilotfish is stopping; ask its next instance")
             if place.snapshot is not None and place.snapshot.version > version:
                 return place.snapshot
             await place.changed.wait()
@@ -113,23 +159,3 @@ class Board:
         if place is None:
             raise NotFoundError(f"no endpoint {endpoint!r}; there are: {', '.join(self._places)}")
         return place
-
-    def _put(
-        self,
-        place: _Place,
-        ranking: ranking_pb2.Ranking,
-        explanations: Mapping[str, ranking_pb2.ExplainCandidateResponse],
-        counters: scoring_pb2.ScoringCounters,
-        heard_s: float,
-    ) -> None:
-        place.snapshot = Snapshot(
-            ranking=ranking,
-            response=ranking_pb2.GetRankingResponse(ranking=ranking).SerializeToString(),
-            explanations=explanations,
-            counters=counters,
-            heard_s=heard_s,
-            version=place.snapshot.version + 1 if place.snapshot else 1,
-        )
-        # Whoever waits holds the old event; the next one waits for the next change.
-        changed, place.changed = place.changed, asyncio.Event()
-        changed.set()

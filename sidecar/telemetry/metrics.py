@@ -14,7 +14,7 @@ from pilotfish.v1 import ranking_pb2
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sidecar.capture.intake import Accounting
+from sidecar.capture.intake import Accounting, DropReason
 from sidecar.capture.proxy import ProxyCounts
 from sidecar.serving.board import Snapshot
 
@@ -76,8 +76,8 @@ def _capture(reading: Reading) -> Iterator[Metric]:
         seen.add_metric([endpoint], counts.seen)
         sampled.add_metric([endpoint], counts.sampled)
         skipped.add_metric([endpoint], counts.skipped)
-        for reason, count in counts.dropped.items():
-            dropped.add_metric([endpoint, reason], count)
+        for reason in DropReason:
+            dropped.add_metric([endpoint, reason.value], counts.dropped.get(reason.value, 0))
     yield from (seen, sampled, skipped, dropped)
     at = ("listen",)
     connections = _gauge("proxy_connections", "Open client connections.", at)
@@ -155,9 +155,9 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
         size.add_metric([endpoint], counters.window_bytes)
         live.add_metric([endpoint], counters.answers_seen)
         round_s.add_metric([endpoint], counters.round_s)
-        for reason, count in counters.requests_rejected.items():
+        for reason, count in sorted(counters.requests_rejected.items()):
             rejected.add_metric([endpoint, reason], count)
-        for name in counters.shadow_items:
+        for name in sorted(counters.shadow_items):
             shadow_items.add_metric([endpoint, name], counters.shadow_items[name])
             shadow_s.add_metric([endpoint, name], counters.shadow_s[name])
             failures.add_metric([endpoint, name], counters.shadow_failures[name])

@@ -1,6 +1,6 @@
 """Every metric as Prometheus sees it. A changed name or label breaks dashboards: change it knowingly.
 
-To take a wanted change: PILOTFISH_GOLDEN=write make test
+To take a wanted change: GOLDEN=write make test
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ def reading() -> Reading:
             resident_bytes=1 << 20,
         ),
         heard_s=0.0,
+        sampled=5,
+        generation=1,
         version=7,
     )
     return Reading(
@@ -87,7 +89,7 @@ def exposition() -> str:
 
 def test_the_exposition_is_the_one_that_is_known() -> None:
     text = exposition()
-    if os.environ.get("PILOTFISH_GOLDEN") == "write":
+    if os.environ.get("GOLDEN") == "write":
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
 

@@ -63,7 +63,7 @@ def test_what_is_refused(state: DesiredState) -> None:
         (
             lambda: state.reload(config("a", grpc="0.0.0.0:2")),
             InvalidError,
-            "serve: a change needs a restart",
+            "serve.grpc: a change needs a restart",
         ),
     ):
         with pytest.raises(kind, match=message):

@@ -103,6 +103,29 @@ def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert (serve.grpc, serve.http) == ("127.0.0.1:1", "0.0.0.0:9400")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("PILOTFISH_LOG", "debug", "write it as JSON"),
+        ("PILOTFISH_SERV__GRPC", "0.0.0.0:1", "did you mean PILOTFISH_SERVE?"),
+        ("PILOTFISH_SERVE__GRPC", "nowhere", "PILOTFISH_SERVE__GRPC: write HOST:PORT"),
+        ("PILOTFISH_SERVE__GRCP", "0.0.0.0:1", "PILOTFISH_SERVE__GRCP: unknown key; did you mean 'grpc'?"),
+    ],
+)
+def test_faults_of_the_environment_name_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    said = faults(tmp_path, GOOD)
+    assert len(said) == 1
+    assert message in said[0]
+
+
+def test_variables_that_kubernetes_sets_mean_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PILOTFISH_PORT_9500_TCP_ADDR", "10.0.0.1")
+    assert load_config(written(tmp_path, GOOD))
+
+
 def test_every_limit_has_a_default_and_a_description_or_unit() -> None:
     schema = Config.model_json_schema()
     for name in ("Window", "Sample", "Scoring", "Serve"):

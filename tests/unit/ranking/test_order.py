@@ -121,10 +121,19 @@ def test_one_that_guesses_among_good_ones_is_near_chance() -> None:
 
 
 def test_strangers_that_disagree_do_not_discredit_the_one_that_fits() -> None:
-    of = evidence([HERE, ELSEWHERE, ELSEWHERE], LIVE, answers(0.9, 0.25, 0.25), LABELS)
+    validated = profile(TRAIN, LABELS, np.full((4, 4), 3) + 88 * np.eye(4, dtype=np.int64))
+    of = evidence([validated, ELSEWHERE, ELSEWHERE], LIVE, answers(0.9, 0.25, 0.25), LABELS)
     found = made(of, "abc")
     assert found.state is State.OK
     assert found.candidates[0].name == "a"
+    assert found.reason.startswith("only a was trained on such traffic")
+
+
+def test_a_leader_that_nothing_speaks_for_is_not_ok() -> None:
+    of = evidence([HERE, ELSEWHERE, ELSEWHERE], LIVE, answers(0.9, 0.25, 0.25), LABELS)
+    found = made(of, "abc")
+    assert found.state is found.candidates[0].state is State.NEAR_CHANCE
+    assert found.reason.startswith("a leads, but")
 
 
 def test_too_few_items_rank_nobody_and_still_measure() -> None:

@@ -20,7 +20,7 @@ def report(name: str, number: int) -> scoring_pb2.Report:
 
 
 def test_says_what_is_missing() -> None:
-    board = Board(lambda: 0.0)
+    board = Board(lambda: 0.0, lambda _: 0)
     board.configure([endpoint("digits")])
     with pytest.raises(NotFoundError, match="no endpoint 'digit'; there are: digits"):
         board.snapshot("digit")
@@ -30,7 +30,7 @@ def test_says_what_is_missing() -> None:
 
 def test_a_reader_that_is_slow_gets_the_newest() -> None:
     async def play() -> list[int]:
-        board = Board(lambda: 0.0)
+        board = Board(lambda: 0.0, lambda _: 0)
         board.configure([endpoint("digits")])
         waiting = asyncio.create_task(board.newer("digits", 0))
         await asyncio.sleep(0)
@@ -45,7 +45,7 @@ def test_a_reader_that_is_slow_gets_the_newest() -> None:
 
 
 def test_the_response_is_the_ranking() -> None:
-    board = Board(lambda: 0.0)
+    board = Board(lambda: 0.0, lambda _: 0)
     board.configure([endpoint("digits")])
     board.hear(report("digits", 7))
     response = board.snapshot("digits").response
@@ -54,8 +54,8 @@ def test_the_response_is_the_ranking() -> None:
 
 
 def test_an_old_ranking_grows_stale_once_and_a_new_one_is_fresh() -> None:
-    now = [0.0]
-    board = Board(lambda: now[0])
+    now, sampled = [0.0], [5]
+    board = Board(lambda: now[0], lambda _: sampled[0])
     board.configure([endpoint("digits")])
     board.hear(report("digits", 1))
     now[0] = 60.0
@@ -65,16 +65,19 @@ def test_an_old_ranking_grows_stale_once_and_a_new_one_is_fresh() -> None:
     board.age()
     stale = board.snapshot("digits")
     assert stale.ranking.state == ranking_pb2.STATE_STALE
-    assert "60 s" in stale.ranking.reason
+    assert stale.ranking.reason == "no new ranking for 60 s: no request was sampled"
     board.age()
     assert board.snapshot("digits") is stale
     board.hear(report("digits", 2))
     assert board.snapshot("digits").ranking.state == ranking_pb2.STATE_OK
+    sampled[0], now[0] = 6, 200.0
+    board.age()
+    assert "scoring does not answer" in board.snapshot("digits").ranking.reason
 
 
 def test_a_watcher_of_a_removed_endpoint_is_told() -> None:
     async def play() -> None:
-        board = Board(lambda: 0.0)
+        board = Board(lambda: 0.0, lambda _: 0)
         board.configure([endpoint("digits"), endpoint("other")])
         waiting = asyncio.create_task(board.newer("digits", 0))
         await asyncio.sleep(0)
