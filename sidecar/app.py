@@ -31,6 +31,7 @@ from sidecar.serving.ranking import RankingService
 from sidecar.serving.traffic import TrafficService
 from sidecar.shadow.onnx import OnnxModel
 from sidecar.telemetry.metrics import Metrics, Reading
+from sidecar.telemetry.notices import ProxyNotices
 
 _WATCH_S = 1.0
 
@@ -63,6 +64,7 @@ class Sidecar:
         self._intakes: dict[str, Intake] = {}
         self.listeners = Listeners(_open_incumbent)
         self._ranking = RankingService(self.board, max_watchers=config.serve.max_watchers)
+        self._notices = ProxyNotices(time.monotonic)
         self._health = health.aio.HealthServicer()
         self._serve = config.serve
         self._server: grpc.aio.Server | None = None
@@ -128,11 +130,11 @@ class Sidecar:
         """Names of the candidates that stand in the file."""
         return self._desired.configured(endpoint)
 
-    def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> None:
-        """Adds a candidate, or InvalidError."""
+    def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> int:
+        """Adds a candidate and returns the generation that has it, or InvalidError."""
         self._desired.register(endpoint, name=name, profile=profile, onnx=onnx)
-        self.link.desire(self._desired.config)
         log.info("candidate registered", endpoint=endpoint, candidate=name)
+        return self.link.desire(self._desired.config)
 
     def remove(self, endpoint: str, name: str) -> None:
         """Removes a candidate, or InvalidError."""
@@ -194,6 +196,8 @@ class Sidecar:
         while True:
             await asyncio.sleep(_WATCH_S)
             self.board.age()
+            for listen, proxy in self.listeners.proxies.items():
+                self._notices.look(listen, proxy.counts)
             if self._watch.changed():
                 await self._reload()
 

@@ -87,11 +87,12 @@ class UnnamedCall:
         if len(start) <= PREFIX_BYTES:
             return self
         first = opening(start, self._encoding, longest)
-        if first is None:
-            return None
-        intake, undecided = self._watchlist.find(first)
+        intake, undecided = (None, False) if first is None else self._watchlist.find(first)
         if intake is None:
-            return self if undecided and len(start) < limit else None
+            if undecided and len(start) < limit:
+                return self
+            self._watchlist.unwatched_calls += 1
+            return None
         if not intake.wants():
             return None
         call = SampledCall(intake, self._encoding, self._memory)

@@ -33,12 +33,14 @@ class ProxyCounts:
         upstream_failures: clients turned away because the upstream took no connection.
         unreadable_connections: connections that were not read along, or not to the end: something else
             than HTTP/2, or malformed.
+        unwatched_calls: ModelInfer calls for models that no endpoint watches here.
     """
 
     connections: int
     connections_total: int
     upstream_failures: int
     unreadable_connections: int
+    unwatched_calls: int
 
 
 class Proxy:
@@ -88,6 +90,7 @@ class Proxy:
             connections_total=self._connections_total,
             upstream_failures=self._upstream_failures,
             unreadable_connections=self._unreadable_connections,
+            unwatched_calls=self._watchlist.unwatched_calls,
         )
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:

@@ -17,6 +17,7 @@ class Watchlist:
     def __init__(self, intakes: Mapping[str, Intake]) -> None:
         self._openings: tuple[tuple[bytes, Intake], ...] = ()
         self.longest_bytes = 0
+        self.unwatched_calls = 0
         self.watch(intakes)
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sidecar.cli.check import check
 from sidecar.cli.demo import demo
+from sidecar.cli.measures import measures
 from sidecar.cli.profile import app as profile
 from sidecar.cli.rank import rank
 from sidecar.cli.serve import serve
@@ -25,6 +26,7 @@ app.command(serve)
 app.command(check)
 app.command(rank)
 app.command(demo)
+app.command(measures)
 app.command(profile)
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 
 from rich.console import Console
 
-from sidecar.config import Config, ConfigFaultsError, Endpoint, load_config
+from sidecar.cli.options import Flag
+from sidecar.config import Config, ConfigFaultsError, Endpoint, load_config, valid_candidates
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import DATATYPES
@@ -20,7 +21,7 @@ from sidecar.scoring.opening import OpenOnnx
 def check(
     *,
     config: Path | None = None,
-    schema: bool = False,
+    schema: Flag = False,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Checks a configuration and the files that it names; prints all faults at once.
@@ -42,31 +43,35 @@ def check(
         console = Console(soft_wrap=True, highlight=False)
         for fault in faults:
             console.print(fault, markup=False)
-        console.print(f"{config}: {len(faults)} faults" if faults else f"{config}: ok", markup=False)
+        console.print(
+            f"{config}: {len(faults)} fault{'s' * (len(faults) > 1)}" if faults else f"{config}: ok",
+            markup=False,
+        )
     return 1 if faults else 0
 
 
 def _faults(path: Path) -> Iterator[str]:
+    endpoints: dict[str, Endpoint] = {}
     try:
-        config = load_config(path)
+        endpoints = {endpoint.name: endpoint for endpoint in load_config(path).endpoints}
     except ConfigFaultsError as error:
         yield from (str(fault) for fault in error.faults)
-        return
-    for endpoint in config.endpoints:
-        for candidate in endpoint.candidates:
-            where = f"endpoint {endpoint.name}, candidate {candidate.name}"
-            try:
-                _, profile = OpenOnnx()(candidate)
-            except PilotfishError as error:
-                yield f"{where}: {error}"
-                continue
-            room = _window_room(endpoint, profile)
-            if room < profile.partition_rows:
-                yield (
-                    f"{where}: the window holds {room} items and the profile's partitions have "
-                    f"{profile.partition_rows}, so adaptivity will never be known: raise window.items and "
-                    f"window.bytes, or build the profile with --partition-rows {max(room // 4, 1)}"
-                )
+        if error.unreadable:
+            return
+    for name, candidate in valid_candidates(path):
+        where = f"endpoint {name}, candidate {candidate.name}"
+        try:
+            _, profile = OpenOnnx()(candidate)
+        except PilotfishError as error:
+            yield f"{where}: {error}"
+            continue
+        room = _window_room(endpoints[name], profile) if name in endpoints else profile.partition_rows
+        if room < profile.partition_rows:
+            yield (
+                f"{where}: the window holds {room} items and the profile's partitions have "
+                f"{profile.partition_rows}, so adaptivity will never be known: raise window.items and "
+                f"window.bytes, or build the profile with --partition-rows {max(room // 4, 1)}"
+            )
 
 
 def _window_room(endpoint: Endpoint, profile: SourceProfile) -> int:

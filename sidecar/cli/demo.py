@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sidecar.cli.options import Flag
 from sidecar.cli.table import ranking_table
 from sidecar.domain.errors import InvalidError
 from sidecar.telemetry.logs import configure_logs
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from sidecar.demo.run import Demo, Phase
 
 
-def demo(*, hold: bool = False, format: Literal["table", "json"] = "table", seed: int = 0) -> None:  # noqa: A002 - the option's name
+def demo(*, hold: Flag = False, format: Literal["table", "json"] = "table", seed: int = 0) -> None:  # noqa: A002 - the option's name
     """Serves five digit models, sends traffic that drifts twice, and judges the rankings.
 
     Args:
@@ -38,15 +39,21 @@ def demo(*, hold: bool = False, format: Literal["table", "json"] = "table", seed
     configure_logs("warning", "console")
     console = Console(stderr=format == "json")
     with tempfile.TemporaryDirectory(prefix="pilotfish-demo-") as folder:
-        with console.status("training and profiling") as status:
-            path = run.build(
-                Path(folder), seed, lambda name: status.update(f"training and profiling digits-{name}")
-            )
+        path = run.build(
+            Path(folder), seed, lambda name: console.print(f"training and profiling digits-{name}")
+        )
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
 
+            def drawn(phase: str, ranking: ranking_pb2.Ranking) -> Group:
+                return Group(Text(f"traffic now: {phase} digits", style="bold"), ranking_table(ranking), "")
+
             def show(phase: str, ranking: ranking_pb2.Ranking) -> None:
-                heading = Text(f"traffic now: {phase} digits", style="bold")
-                live.update(Group(heading, ranking_table(ranking)), refresh=True)
+                if console.is_terminal:
+                    live.update(drawn(phase, ranking), refresh=True)
+
+            def ended(phase: str, ranking: ranking_pb2.Ranking) -> None:
+                live.update("")
+                console.print(drawn(phase, ranking))
 
             def at_end(running: Demo, phases: list[Phase]) -> None:
                 live.stop()
@@ -54,7 +61,7 @@ def demo(*, hold: bool = False, format: Literal["table", "json"] = "table", seed
                 _print_hints(console, running)
 
             with contextlib.suppress(KeyboardInterrupt):
-                outcome = asyncio.run(run.run(path, seed, show, at_end if hold else None))
+                outcome = asyncio.run(run.run(path, seed, show, ended, at_end if hold else None))
                 live.stop()
                 _print(console, format, *outcome)
 
@@ -65,7 +72,6 @@ def _print(console: Console, format: str, running: Demo, phases: list[Phase]) ->
     if format == "json":
         print(json.dumps(as_json(running, phases)), flush=True)  # noqa: T201 - the output
         return
-    console.print()
     table = Table(
         title="what the rankings were worth (the labels are known to the demo alone)", title_justify="left"
     )

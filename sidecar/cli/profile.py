@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from sidecar.cli.options import Label, listed
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import PARTITION_ROWS, SourceProfile
 from sidecar.profiles.build import build_profile
@@ -35,7 +36,7 @@ def build(
     out: Path,
     validation: Path | None = None,
     features: str | None = None,
-    label: str | None = None,
+    label: Label = None,
     classes: str | None = None,
     output: str | None = None,
     partition_rows: int = PARTITION_ROWS,
@@ -51,16 +52,16 @@ def build(
         validation: labelled rows that the model was not trained on.
         features: columns or arrays to use, comma-separated; default: all but the label.
         label: column or array with the true class, as name or index.
-        classes: class names in the order of the model's output, comma-separated.
+        classes: class names in the order of the model's output, comma-separated; default: the labels, sorted.
         output: the model's output with class probabilities or logits.
-        partition_rows: rows in a partition; the same for all candidates of an endpoint.
+        partition_rows: rows in a partition; fewer than the live window holds.
         seed: of the random draws.
         threads: that the model may use.
     """
     if not out.parent.is_dir():
         raise InvalidError(f"--out: there is no folder {out.parent}: make it first")
     opened = OnnxModel(model, threads=threads)
-    wanted = _listed(features) or ()
+    wanted = listed(features)
     train = open_rows(data, opened.inputs, features=wanted, label=label)
     labelled = (
         None if validation is None else open_rows(validation, opened.inputs, features=wanted, label=label)
@@ -74,7 +75,7 @@ def build(
             train,
             labelled,
             output=class_output(opened, output),
-            classes=_listed(classes),
+            classes=listed(classes) or None,
             partition_rows=partition_rows,
             seed=seed,
             progress=lambda rows: progress.advance(task, rows),
@@ -98,10 +99,6 @@ def show(path: Path, *, format: Literal["table", "json"] = "table") -> None:  # 
     Console(highlight=False).print(
         _facts(profile, path), _class_table(profile), _feature_table(profile), sep="\n", markup=False
     )
-
-
-def _listed(names: str | None) -> tuple[str, ...] | None:
-    return None if names is None else tuple(name.strip() for name in names.split(","))
 
 
 def _rows_to_read(train: Rows, validation: Rows | None) -> int | None:

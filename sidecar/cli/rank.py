@@ -13,6 +13,7 @@ from google.protobuf import json_format
 from pilotfish.internal.v1 import scoring_pb2
 from rich.console import Console
 
+from sidecar.cli.options import Label, listed
 from sidecar.cli.table import ranking_table
 from sidecar.config import load_candidates
 from sidecar.domain.errors import InvalidError
@@ -28,8 +29,8 @@ def rank(
     *,
     candidates: Path,
     data: Path,
-    features: list[str] | None = None,
-    labels: str | None = None,
+    features: str | None = None,
+    labels: Label = None,
     limit: int = 4096,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> None:
@@ -38,7 +39,7 @@ def rank(
     Args:
         candidates: a configuration file with one endpoint, or a file with just its `candidates`.
         data: .npz, .parquet or .csv with the inputs.
-        features: columns or arrays to use; default: all but the labels.
+        features: columns or arrays to use, comma-separated; default: all but the labels.
         labels: column or array with the true classes; adds how good the ranking was.
         limit: rows to use, from the file's beginning.
         format: how the ranking is printed.
@@ -53,7 +54,7 @@ def rank(
         reasons = "; ".join(f"{one.settings.name}: {one.reason}" for one in scorer.candidates)
         raise InvalidError(f"no candidate can answer: {reasons}")
     truth: list[Array] = []
-    for inputs, names in open_rows(data, model.inputs, features=features or (), label=labels):
+    for inputs, names in open_rows(data, model.inputs, features=listed(features), label=labels):
         left = limit - len(scorer.window)
         scorer.window.append(Batch(inputs={name: array[:left] for name, array in inputs.items()}, outputs={}))
         if names is not None:

@@ -1,6 +1,15 @@
 """The configuration: one schema, its units, loading it with every fault at once, watching it."""
 
-from sidecar.config.load import ConfigFaultsError, Fault, load_candidates, load_config
+from sidecar.config.load import ConfigFaultsError, Fault, load_candidates, load_config, valid_candidates
 from sidecar.config.schema import Candidate, Config, Endpoint
 
-__all__ = ["Candidate", "Config", "ConfigFaultsError", "Endpoint", "Fault", "load_candidates", "load_config"]
+__all__ = [
+    "Candidate",
+    "Config",
+    "ConfigFaultsError",
+    "Endpoint",
+    "Fault",
+    "load_candidates",
+    "load_config",
+    "valid_candidates",
+]

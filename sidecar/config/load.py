@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import typing
@@ -15,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
-from sidecar.config.schema import Config, Endpoint
+from sidecar.config.schema import Candidate, Config, Endpoint, Serve
 from sidecar.domain.errors import InvalidError
 
 Place = tuple[str | int, ...]
@@ -38,8 +39,9 @@ class Fault:
 class ConfigFaultsError(InvalidError):
     """A configuration that cannot be used, with everything that is wrong in it."""
 
-    def __init__(self, path: Path, faults: Iterable[Fault]) -> None:
+    def __init__(self, path: Path, faults: Iterable[Fault], *, unreadable: bool = False) -> None:
         self.path = path
+        self.unreadable = unreadable
         self.faults = tuple(sorted(faults, key=lambda fault: fault.line))
         super().__init__("\n".join(f"{path}: {fault}" for fault in self.faults))
 
@@ -63,6 +65,15 @@ def load_config(path: Path) -> Config:
     if unknown:
         raise ConfigFaultsError(path, unknown)
     return _validate(path, root, _override(data, overrides), within=(), overrides=overrides)
+
+
+def valid_candidates(path: Path) -> Iterator[tuple[str, Candidate]]:
+    """The candidates that can be read, by endpoint name, whatever else is wrong in the file."""
+    context = {"folder": path.resolve().parent}
+    for _, endpoint in _mappings(_read(path)[1].get("endpoints")):
+        for _, entry in _mappings(endpoint.get("candidates")):
+            with contextlib.suppress(ValidationError):
+                yield str(endpoint.get("name")), Candidate.model_validate(entry, context=context)
 
 
 def load_candidates(path: Path) -> Endpoint:
@@ -90,14 +101,20 @@ def _read(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigFaultsError(path, [Fault("file", 0, f"cannot be read: {error}")]) from error
+        raise ConfigFaultsError(
+            path,
+            [Fault("file", 0, f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")],
+            unreadable=True,
+        ) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         fault = Fault("file", mark.line + 1 if mark else 0, f"is not YAML: {problem}")
-        raise ConfigFaultsError(path, [fault]) from error
+        raise ConfigFaultsError(path, [fault], unreadable=True) from error
     if not isinstance(data, dict):
-        raise ConfigFaultsError(path, [Fault("file", 1, "is not a mapping; begin with `endpoints:`")])
+        raise ConfigFaultsError(
+            path, [Fault("file", 1, "is not a mapping; begin with `endpoints:`")], unreadable=True
+        )
     return root, data
 
 
@@ -202,6 +219,7 @@ def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
     listens: dict[str, Any] = {}
     watched: Counter[tuple[str, str]] = Counter()
     endpoints = _mappings(data.get("endpoints"))
+    yield from _taken_ports(data, endpoints)
     yield from _repeated(endpoints, ("endpoints",))
     for index, endpoint in endpoints:
         candidates = _mappings(endpoint.get("candidates"))
@@ -219,6 +237,8 @@ def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
                 continue
             place: Place = ("endpoints", index, "capture", number, "proxy")
             listen, upstream = str(proxy.get("listen")), proxy.get("upstream")
+            if listen == upstream:
+                yield (*place, "upstream"), f"{listen} would lead to itself; name the model server"
             if listens.setdefault(listen, upstream) != upstream:
                 yield (
                     (*place, "upstream"),
@@ -228,6 +248,26 @@ def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
             watched[listen, model] += 1
             if watched[listen, model] > 1:
                 yield (*place, "model"), f"{model!r} on {listen} is watched already; an endpoint each"
+
+
+def _taken_ports(
+    data: dict[str, Any], endpoints: list[tuple[int, dict[str, Any]]]
+) -> Iterator[tuple[Place, str]]:
+    serve = data.get("serve") if isinstance(data.get("serve"), dict) else {}
+    uses: dict[str, str] = {}
+    for key in ("grpc", "http"):
+        default = Serve.model_fields[key].default
+        address = str(serve.get(key, default) if isinstance(serve, dict) else default)
+        if not address.endswith(":0") and uses.setdefault(address, f"serve.{key}") != f"serve.{key}":
+            yield ("serve", key), f"{address} is {uses[address]} already"
+    for index, endpoint in endpoints:
+        for number, capture in _mappings(endpoint.get("capture")):
+            listen = capture["proxy"].get("listen") if isinstance(capture.get("proxy"), dict) else None
+            if listen in uses:
+                yield (
+                    ("endpoints", index, "capture", number, "proxy", "listen"),
+                    f"{listen} is {uses[listen]} already",
+                )
 
 
 def _repeated(entries: list[tuple[int, dict[str, Any]]], place: Place) -> Iterator[tuple[Place, str]]:

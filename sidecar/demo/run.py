@@ -98,7 +98,7 @@ class Demo:
         self._rng = np.random.default_rng([seed, len(digits.DOMAINS)])
         self.sidecar = Sidecar(path, load_config(path))
 
-    async def phase(self, domain: str, show: Show) -> Phase:
+    async def phase(self, domain: str, show: Show, ended: Show) -> Phase:
         """Sends one phase's traffic and judges the ranking at its end."""
         images, labels = self._traffic(domain)
         watch = asyncio.create_task(self._watch(domain, show))
@@ -107,7 +107,7 @@ class Demo:
             ranking = await self._caught_up()
         finally:
             watch.cancel()
-        show(domain, ranking)
+        ended(domain, ranking)
         return self._judge(domain, ranking, images[-_WINDOW_ITEMS:], labels[-_WINDOW_ITEMS:])
 
     async def hold(self) -> None:
@@ -187,14 +187,22 @@ class Demo:
 
 
 async def run(
-    path: Path, seed: int, show: Show, hold: Callable[[Demo, list[Phase]], None] | None
+    path: Path, seed: int, show: Show, ended: Show, hold: Callable[[Demo, list[Phase]], None] | None
 ) -> tuple[Demo, list[Phase]]:
-    """Serves, sends all phases, and with `hold` goes on until it is cancelled."""
+    """Serves, sends all phases, and with `hold` goes on until it is cancelled.
+
+    Args:
+        path: the configuration that `build` wrote.
+        seed: of the traffic.
+        show: told every ranking.
+        ended: told each phase's last ranking.
+        hold: told the outcome before the demo goes on.
+    """
     demo = Demo(path, seed)
     try:
         await demo.sidecar.start()
         await demo.sidecar.board.newer(ENDPOINT, 0)
-        phases = [await demo.phase(domain, show) for domain in PHASES]
+        phases = [await demo.phase(domain, show, ended) for domain in PHASES]
         if hold is not None:
             hold(demo, phases)
             await demo.hold()

@@ -11,6 +11,7 @@ import numpy as np
 
 from sidecar.config.schema import Candidate
 from sidecar.domain.answers import class_probabilities
+from sidecar.domain.casting import cast
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.evidence import SourceThresholds
 from sidecar.domain.profile import SourceProfile
@@ -133,6 +134,18 @@ class ShadowCandidate:
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the others go on
             self.failures += items
             self.reason = str(error) or type(error).__name__
+
+    def takes(self, batch: Batch, *, tensor: str | None) -> bool:
+        """Whether items have the tensors, shapes and kinds that the profile was built with."""
+        if self.loaded is None:
+            return True
+        try:
+            inputs = self._inputs(self.loaded.model, batch, tensor)
+            for spec in self.loaded.profile.inputs:
+                cast(inputs[spec.name], spec)
+        except InvalidError:
+            return False
+        return all(inputs[spec.name].shape[1:] == spec.shape for spec in self.loaded.profile.inputs)
 
     def answered(self, ids: Array) -> Array:
         """Which items it answered; bool, shape of `ids`."""

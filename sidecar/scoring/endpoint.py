@@ -85,6 +85,10 @@ class EndpointScorer:
         if not all(np.isfinite(array).all() for array in batch.inputs.values() if array.dtype.kind == "f"):
             self.reject("not_finite")
             return
+        incumbent = self._candidates[self.settings.incumbent]
+        if not incumbent.takes(batch, tensor=self.settings.input.tensor):
+            self.reject("wrong_input")
+            return
         if self._backlog() > self.settings.window.items * _BACKLOG_SHARE:
             self.reject("cpu_budget")
             return

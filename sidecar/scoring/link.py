@@ -116,6 +116,7 @@ class ScoringLink:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self._process = process
+        log.info("scoring process started", process=process.pid)
         try:
             if process.stdin is None or process.stdout is None:
                 raise RuntimeError("a subprocess with pipes has them")

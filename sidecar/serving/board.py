@@ -154,6 +154,15 @@ class Board:
                 return place.snapshot
             await place.changed.wait()
 
+    async def at_generation(self, endpoint: str, generation: int) -> Snapshot:
+        """Waits for a snapshot that knows a generation of the desired state; raises as `newer`."""
+        version = 0
+        while True:
+            snapshot = await self.newer(endpoint, version)
+            if snapshot.generation >= generation:
+                return snapshot
+            version = snapshot.version
+
     def _place(self, endpoint: str) -> _Place:
         place = self._places.get(endpoint)
         if place is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Protocol
 
@@ -9,10 +10,12 @@ import grpc
 from pilotfish.v1 import candidate_pb2, ranking_pb2
 
 from sidecar.config.schema import Candidate, Endpoint
+from sidecar.domain.errors import InvalidError, UnavailableError
 from sidecar.serving.board import Board
 from sidecar.serving.errors import Context, answers
 
-_LOADING = "not in a ranking yet"
+_LOADING = "waits for its first round"
+_LOADING_S = 30.0
 
 
 class Registry(Protocol):
@@ -26,8 +29,8 @@ class Registry(Protocol):
         """Names of the candidates that come from the file."""
         ...
 
-    def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> None:
-        """Adds a candidate, or InvalidError."""
+    def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> int:
+        """Adds a candidate and returns the generation that has it, or InvalidError."""
         ...
 
     def remove(self, endpoint: str, name: str) -> None:
@@ -75,7 +78,7 @@ class CandidateService:
         configured = self._registry.configured(request.endpoint)
         snapshot = self._board.snapshots().get(request.endpoint)
         ranked = {one.name: one for one in snapshot.ranking.candidates} if snapshot else {}
-        missing = ranking_pb2.RankedCandidate(state=ranking_pb2.STATE_UNAVAILABLE, reason=_LOADING)
+        missing = ranking_pb2.RankedCandidate(state=ranking_pb2.STATE_INSUFFICIENT_DATA, reason=_LOADING)
         return candidate_pb2.ListCandidatesResponse(
             candidates=[
                 candidate_pb2.CandidateStatus(
@@ -92,11 +95,25 @@ class CandidateService:
     async def register(
         self, request: candidate_pb2.RegisterCandidateRequest, _: Context
     ) -> candidate_pb2.RegisterCandidateResponse:
-        """Adds a candidate."""
+        """Adds a candidate and waits until its files were read; one that cannot answer is not kept."""
         wanted = request.candidate
-        self._registry.register(
+        for key in ("name", "profile_path", "onnx_path"):
+            if not getattr(wanted, key):
+                raise InvalidError(f"candidate.{key} is empty")
+        generation = self._registry.register(
             request.endpoint, name=wanted.name, profile=Path(wanted.profile_path), onnx=Path(wanted.onnx_path)
         )
+        try:
+            async with asyncio.timeout(_LOADING_S):
+                snapshot = await self._board.at_generation(request.endpoint, generation)
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"{wanted.name!r} is registered, and scoring has not read its files yet; see ListCandidates"
+            ) from error
+        status = snapshot.explanations[wanted.name].candidate
+        if status.state == ranking_pb2.STATE_UNAVAILABLE:
+            self._registry.remove(request.endpoint, wanted.name)
+            raise InvalidError(f"{wanted.name!r} cannot answer: {status.reason}")
         return candidate_pb2.RegisterCandidateResponse()
 
     async def remove(

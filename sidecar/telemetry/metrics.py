@@ -84,12 +84,14 @@ def _capture(reading: Reading) -> Iterator[Metric]:
     opened = _counter("proxy_connections_opened", "Client connections since start.", at)
     failures = _counter("proxy_upstream_failures", "Client connections for which upstream was not there.", at)
     unreadable = _counter("proxy_unreadable_connections", "Connections relayed without being observed.", at)
+    unwatched = _counter("proxy_unwatched_calls", "ModelInfer calls for models of no endpoint.", at)
     for listen, proxy in reading.proxies.items():
+        unwatched.add_metric([listen], proxy.unwatched_calls)
         connections.add_metric([listen], proxy.connections)
         opened.add_metric([listen], proxy.connections_total)
         failures.add_metric([listen], proxy.upstream_failures)
         unreadable.add_metric([listen], proxy.unreadable_connections)
-    yield from (connections, opened, failures, unreadable)
+    yield from (connections, opened, failures, unreadable, unwatched)
 
 
 def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:

@@ -70,7 +70,7 @@ def reading() -> Reading:
     return Reading(
         accounting={"digits": Accounting(seen=10, sampled=5, skipped=3, dropped={"queue_full": 2})},
         snapshots={"digits": snapshot},
-        proxies={"0.0.0.0:9001": ProxyCounts(1, 2, 3, 4)},
+        proxies={"0.0.0.0:9001": ProxyCounts(1, 2, 3, 4, 5)},
         scoring_up=True,
         scoring_restarts=1,
         queued_bytes=100,

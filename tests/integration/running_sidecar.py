@@ -26,6 +26,7 @@ from sidecar.shadow.onnx import OnnxModel
 from tests.models import DigitsModels
 
 WAIT_S = 60.0
+GRACE_S = 10
 ENDPOINT = "digits"
 
 
@@ -69,7 +70,7 @@ def configuration(**endpoint: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
     }
     return {
         "endpoints": [defaults | endpoint],
-        "serve": {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "grace": "2s"},
+        "serve": {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "grace": f"{GRACE_S}s"},
         "scoring": {"cpu_share": 1.0, "nice": 0},
         "log": {"level": "error"},
     }

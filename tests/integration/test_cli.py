@@ -57,7 +57,9 @@ def test_check_says_ok_or_all_faults(folder: Path) -> None:
     assert "did you mean 'sample'?" in bad.stdout
     assert "'nobody' is no candidate" in bad.stdout
     assert "write HOST:PORT" in bad.stdout
-    assert "3 faults" in bad.stdout
+    # The candidates are opened all the same.
+    assert "gone.onnx" in bad.stdout
+    assert "5 faults" in bad.stdout
 
 
 def test_the_schema_is_json_and_accepts_what_we_accept() -> None:
@@ -95,6 +97,16 @@ def test_rank_without_labels_says_nothing_of_truth(folder: Path, digits_models: 
     assert document["candidates"][0]["name"] == "upright"
     assert "score" not in document
     assert "true_accuracy" not in document["candidates"][0]
+
+
+def test_few_rows_are_ranked_as_unknown(folder: Path) -> None:
+    result = pilotfish(
+        *("rank", "--candidates", folder / "candidates.yaml", "--data", folder / "rotated-val.npz"),
+        *("--label", "y", "--features", "X", "--limit", "20"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "INSUFFICIENT_DATA" in result.stdout
+    assert "top pick -" in result.stdout
 
 
 def test_the_table_shows_names_and_states(folder: Path) -> None:

@@ -20,11 +20,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pilotfish.v1 import candidate_pb2, ranking_pb2, traffic_pb2
 from prometheus_client.parser import text_string_to_metric_families
+from tritonclient.utils import InferenceServerException
 
 from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile, write_profile
 from tests.integration.running_sidecar import (
     ENDPOINT,
+    GRACE_S,
     WAIT_S,
     RunningSidecar,
     candidate,
@@ -37,7 +39,7 @@ from tests.integration.running_sidecar import (
 )
 from tests.models import DigitsModels
 
-LABELS = ("endpoint", "candidate", "reason")
+LABELS = ("endpoint", "candidate", "reason", "listen")
 GET = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
 
 
@@ -175,6 +177,40 @@ def test_candidates_are_registered_and_removed(folder: Path, digits_models: Digi
         assert "incumbent" in str(caught.value.details())
 
 
+def test_a_candidate_that_cannot_answer_is_not_registered(folder: Path) -> None:
+    with running(folder) as sidecar:
+        for wanted, said in (
+            (
+                candidate_pb2.Candidate(
+                    name="c", profile_path="upright.safetensors", onnx_path="rotated.onnx"
+                ),
+                "rebuild",
+            ),
+            (
+                candidate_pb2.Candidate(name="c", profile_path="upright.safetensors", onnx_path="../x"),
+                "outside",
+            ),
+            (candidate_pb2.Candidate(name="c", onnx_path="rotated.onnx"), "profile_path is empty"),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                sidecar.candidates.RegisterCandidate(
+                    candidate_pb2.RegisterCandidateRequest(endpoint=ENDPOINT, candidate=wanted)
+                )
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+            assert said in str(caught.value.details())
+        listed = sidecar.candidates.ListCandidates(candidate_pb2.ListCandidatesRequest(endpoint=ENDPOINT))
+        assert len(listed.candidates) == 2
+
+
+def test_models_that_nobody_watches_are_counted(folder: Path) -> None:
+    with running(folder) as sidecar, triton.InferenceServerClient(sidecar.proxy) as client:
+        with pytest.raises(InferenceServerException, match="no model 'digitz'"):
+            infer(client, np.zeros((1, 64), np.float32), "digitz")
+        found = metrics(sidecar)
+        assert found["pilotfish_proxy_unwatched_calls_total", ("127.0.0.1:0",)] == 1
+        assert found["pilotfish_requests_seen_total", (ENDPOINT,)] == 0
+
+
 def test_pushed_items_are_ranked_and_accounted_for(folder: Path, digits_models: DigitsModels) -> None:
     def item(image: Array) -> traffic_pb2.ObserveRequest:
         tensor = traffic_pb2.Tensor(name="X", datatype="FP32", shape=[1, 64], contents=image.tobytes())
@@ -198,7 +234,13 @@ def test_pushed_items_are_ranked_and_accounted_for(folder: Path, digits_models: 
             inputs=[traffic_pb2.Tensor(name="X", datatype="FP32", shape=[1, 64], contents=b"1234")],
         )
         nan = item(np.full(64, np.nan, np.float32))
-        sidecar.traffic.Observe(iter([lying, nan, *(item(image) for image in images[:50])]), timeout=WAIT_S)
+        narrow = traffic_pb2.ObserveRequest(
+            endpoint=ENDPOINT,
+            inputs=[traffic_pb2.Tensor(name="X", datatype="FP32", shape=[1, 1], contents=b"1234")],
+        )
+        sidecar.traffic.Observe(
+            iter([lying, nan, narrow, *(item(image) for image in images[:50])]), timeout=WAIT_S
+        )
         sidecar.ranking_when(lambda ranking: ranking.items == 150)
         found = metrics(sidecar)
         rejected = {
@@ -206,7 +248,7 @@ def test_pushed_items_are_ranked_and_accounted_for(folder: Path, digits_models: 
             for (name, labels), value in found.items()
             if name == "pilotfish_requests_rejected_total"
         }
-        assert rejected == {"undecodable": 1, "not_finite": 1}
+        assert rejected == {"undecodable": 1, "not_finite": 1, "wrong_input": 1}
         with pytest.raises(grpc.RpcError) as caught:
             sidecar.traffic.Observe(iter([traffic_pb2.ObserveRequest(endpoint="nobody")]), timeout=WAIT_S)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
@@ -341,9 +383,11 @@ def test_shutdown_with_open_streams_and_connections_is_prompt_and_leaves_nothing
         next(iter(watch))
         process = sidecar.sidecar.link.process_id
         assert process is not None
-        sidecar.on_loop(asyncio.wait_for(sidecar.sidecar.close(), 10))
-        with pytest.raises(grpc.RpcError):
+        # The grace is for calls that end; an open stream of rankings is told to go at once.
+        sidecar.on_loop(asyncio.wait_for(sidecar.sidecar.close(), GRACE_S * 0.9))
+        with pytest.raises(grpc.RpcError) as caught:
             list(watch)
+        assert "Pilotfish is stopping" in str(caught.value.details())
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
         assert sidecar.on_loop(_tasks()) == []

@@ -87,6 +87,15 @@ def test_a_listener_has_one_upstream_and_a_model_one_endpoint(tmp_path: Path) ->
     assert any("already leads to 127.0.0.1:8001" in fault for fault in said)
 
 
+def test_ports_are_used_once_and_a_proxy_does_not_lead_to_itself(tmp_path: Path) -> None:
+    said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "0.0.0.0:9500"))
+    assert said == ["line 4, endpoints[0].capture[0].proxy.listen: 0.0.0.0:9500 is serve.grpc already"]
+    said = faults(tmp_path, GOOD.replace("http: 0.0.0.0:9400", "http: 0.0.0.0:9500"))
+    assert said == ["line 13, serve.http: 0.0.0.0:9500 is serve.grpc already"]
+    said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "127.0.0.1:8001"))
+    assert "would lead to itself" in said[0]
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: [1\n", "endpoints: 3\n", "endpoints: []\n", "\x00"])
 def test_what_is_no_configuration_is_said_as_such(tmp_path: Path, text: str) -> None:
     assert faults(tmp_path, text)
@@ -123,7 +132,7 @@ def test_faults_of_the_environment_name_the_variable(
 
 def test_variables_that_kubernetes_sets_mean_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PILOTFISH_PORT_9500_TCP_ADDR", "10.0.0.1")
-    assert load_config(written(tmp_path, GOOD))
+    assert load_config(written(tmp_path, GOOD)).serve.grpc == "0.0.0.0:9500"
 
 
 def test_every_limit_has_a_default_and_a_description_or_unit() -> None:
