@@ -11,6 +11,12 @@ COPY sidecar sidecar
 RUN /opt/pilotfish/bin/pip install --no-cache-dir --no-compile .
 
 FROM ${BASE}
+# onnxruntime lower-cases text in this locale and no other.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends locales \
+    && localedef --inputfile=en_US --charmap=UTF-8 en_US.UTF-8 \
+    && rm -rf /var/lib/apt/lists/*
 # No shell is needed, no file is written: run with --read-only and any user.
 RUN useradd --uid 65532 --no-create-home --shell /usr/sbin/nologin pilotfish
 COPY --from=build /opt/pilotfish /opt/pilotfish

@@ -30,7 +30,7 @@ class Proxy(_Section):
 class Capture(_Section):
     """One way in for an endpoint's traffic."""
 
-    proxy: Proxy
+    proxy: Proxy = Field(description="the built-in proxy")
 
 
 class Sample(_Section):
@@ -39,7 +39,7 @@ class Sample(_Section):
     fraction: float = Field(default=0.1, ge=0, le=1, description="share of the requests, 0..1")
     max_per_second: float = Field(default=200, gt=0, description="requests a second, at most")
     max_item_bytes: Size = Field(
-        default=1 << 20, description="a larger request or answer is dropped: oversize"
+        default=1 << 20, description="bytes, or with a unit; a larger request or answer is dropped: oversize"
     )
 
 
@@ -64,13 +64,13 @@ class Window(_Section):
     """What is remembered of the traffic, in memory."""
 
     items: int = Field(default=4096, ge=1, le=1 << 20, description="items, at most")
-    bytes: Size = Field(default=64 << 20, description="of the items' inputs, at most")
+    bytes: Size = Field(default=64 << 20, description="bytes, or with a unit, of the items, at most")
 
 
 class Onnx(_Section):
     """A model that onnxruntime runs in the scoring process."""
 
-    path: FilePath
+    path: FilePath = Field(description="the .onnx file; relative to the configuration file")
     threads: int | None = Field(
         default=None,
         ge=1,
@@ -89,16 +89,20 @@ class Onnx(_Section):
 class Candidate(_Section):
     """A model that could serve."""
 
-    name: Name
-    profile: FilePath
-    onnx: Onnx
+    name: Name = Field(description="unique in its endpoint; letters, digits, . _ -")
+    profile: FilePath = Field(
+        description="built by `pilotfish profile build`; relative to the configuration file"
+    )
+    onnx: Onnx = Field(description="runs in the scoring process")
 
 
 class Ranking(_Section):
     """When and how the candidates are ranked."""
 
-    every: Seconds = 5.0
-    stale_after: Seconds = Field(default=60.0, description="an older ranking says STALE")
+    every: Seconds = Field(default=5.0, description="seconds between rankings, or with a unit: 5s, 200ms, 1m")
+    stale_after: Seconds = Field(
+        default=60.0, description="seconds, or with a unit; an older ranking says STALE"
+    )
     min_items: int = Field(default=50, ge=2, description="fewer items say INSUFFICIENT_DATA")
     objectives: tuple[Literal["accuracy"], ...] = Field(
         default=("accuracy",), min_length=1, description="this version ranks by accuracy"
@@ -109,25 +113,31 @@ class Ranking(_Section):
 class Endpoint(_Section):
     """A named stream of requests for one task."""
 
-    name: Name
+    name: Name = Field(description="unique; callers ask for it")
     capture: tuple[Capture, ...] = Field(default=(), description="without any, items come through Observe")
-    sample: Sample = Sample()
-    input: Input = Input()
-    output: Output = Output()
-    window: Window = Window()
-    incumbent: Name
-    candidates: tuple[Candidate, ...] = Field(min_length=1, max_length=256)
-    ranking: Ranking = Ranking()
+    sample: Sample = Field(default=Sample(), description="which requests are kept")
+    input: Input = Field(default=Input(), description="what of a request the candidates are given")
+    output: Output = Field(default=Output(), description="what of the incumbent's live answer is used")
+    window: Window = Field(default=Window(), description="what is remembered of the traffic")
+    incumbent: Name = Field(description="the candidate that serves now")
+    candidates: tuple[Candidate, ...] = Field(
+        min_length=1, max_length=256, description="the models that could serve"
+    )
+    ranking: Ranking = Field(default=Ranking(), description="when and how the candidates are ranked")
 
 
 class Serve(_Section):
     """Where Pilotfish answers. A change needs a restart."""
 
-    grpc: Address = "0.0.0.0:9500"
-    http: Address = "0.0.0.0:9400"
-    max_message_bytes: Size = Field(default=4 << 20, description="of a message to Pilotfish's own services")
+    grpc: Address = Field(default="0.0.0.0:9500", description="HOST:PORT of Pilotfish's gRPC services")
+    http: Address = Field(default="0.0.0.0:9400", description="HOST:PORT of /metrics, /healthz, /readyz")
+    max_message_bytes: Size = Field(
+        default=4 << 20, description="bytes of a message to Pilotfish's own services, or with a unit"
+    )
     max_watchers: int = Field(default=1000, ge=1, description="open WatchRanking streams, at most")
-    grace: Seconds = Field(default=10.0, description="to finish open calls at shutdown")
+    grace: Seconds = Field(
+        default=10.0, description="seconds, or with a unit, to finish open calls at shutdown"
+    )
 
 
 class Scoring(_Section):
@@ -135,23 +145,30 @@ class Scoring(_Section):
 
     cpu_share: float = Field(default=0.5, gt=0, le=64, description="share of one core, kept on average")
     nice: int = Field(default=10, ge=0, le=19, description="scheduling priority given way")
-    queue: Size = Field(default=16 << 20, description="sampled requests that wait for scoring, at most")
+    queue: Size = Field(
+        default=16 << 20,
+        description="bytes, or with a unit, of sampled requests that wait for scoring, at most",
+    )
 
 
 class Log(_Section):
     """What is logged. Payloads never are."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least that is told"
+    )
+    format: Literal["json", "console"] = Field(default="json", description="for machines or for people")
 
 
 class Config(_Section):
     """The whole file. Environment variables override it: PILOTFISH_SERVE__GRPC=127.0.0.1:9500."""
 
-    endpoints: tuple[Endpoint, ...] = Field(min_length=1)
+    endpoints: tuple[Endpoint, ...] = Field(
+        min_length=1, description="the streams of requests that are watched"
+    )
     models: FilePath | None = Field(
         default=None, description="folder that RegisterCandidate may name files in; default: the file's own"
     )
-    serve: Serve = Serve()
-    scoring: Scoring = Scoring()
-    log: Log = Log()
+    serve: Serve = Field(default=Serve(), description="where Pilotfish answers; a change needs a restart")
+    scoring: Scoring = Field(default=Scoring(), description="what scoring may take; a change needs a restart")
+    log: Log = Field(default=Log(), description="what is logged; a change needs a restart")

@@ -214,9 +214,14 @@ def _open(path: Path, threads: int, options: Mapping[str, str]) -> Any:  # noqa:
             settings.add_session_config_entry(key, value)
         return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     except Exception as error:
+        said = " ".join(str(error).split())
+        mend = (
+            "install the locale en_US.UTF-8 on this host, or export the model without lower-casing"
+            if "locale" in said
+            else "export it again"
+        )
         raise InvalidError(
-            f"{path}: onnxruntime {onnxruntime.__version__} cannot open it as an ONNX model ({error}): "
-            "export it again"
+            f"{path}: onnxruntime {onnxruntime.__version__} cannot open it as an ONNX model ({said}): {mend}"
         ) from error
 
 
