@@ -8,11 +8,17 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+import grpc
 import numpy as np
 
 from sidecar.domain.tensors import Array, Floats
 
 Call = Callable[[], Awaitable[object]]
+
+
+def bytes_method(channel: grpc.aio.Channel, path: str) -> grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]:
+    """A method as bytes in and bytes out, so that little of the measured time is the client's."""
+    return channel.unary_unary(path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,11 @@ class Series:
         return 1e3 * statistics.median(
             float(np.percentile(one.latencies_s, percentile)) for one in self.blocks
         )
+
+    def pooled_ms(self, percentile: float) -> float:
+        """A percentile over the calls of all blocks: what is rare and long, like a round, counts here."""
+        each = np.concatenate([one.latencies_s for one in self.blocks])
+        return 1e3 * float(np.percentile(each, percentile))
 
     def per_second(self) -> float:
         """Median over blocks of the calls per second."""

@@ -83,7 +83,7 @@ class Sidecar:
 
     def counters(self, endpoint: str) -> dict[str, int]:
         """The endpoint's metrics by name, the reasons of one metric added up; gauges are cut to integers."""
-        with urllib.request.urlopen(f"http://{self.http}/metrics") as response:  # noqa: S310 - our own server
+        with urllib.request.urlopen(f"http://{self.http}/metrics") as response:
             text = response.read().decode()
         totals: dict[str, int] = {}
         for family in text_string_to_metric_families(text):
@@ -110,7 +110,7 @@ class Sidecar:
 def serving(folder: Path, endpoints: list[dict[str, Any]]) -> Iterator[Sidecar]:
     """Runs `pilotfish serve` with the defaults but for these endpoints, until it is ready and after."""
     grpc, http = free_address(), free_address()
-    path = folder / "pilotfish.yaml"
+    path = folder / f"pilotfish-{grpc.rpartition(':')[2]}.yaml"
     config = {"endpoints": endpoints, "serve": {"grpc": grpc, "http": http}, "log": {"level": "error"}}
     path.write_text(yaml.safe_dump(config))
     command = [str(Path(sysconfig.get_path("scripts"), "pilotfish")), "serve", "--config", str(path)]
@@ -123,7 +123,7 @@ def _await_ready(http: str, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://{http}/readyz"):  # noqa: S310 - our own server
+            with urllib.request.urlopen(f"http://{http}/readyz"):
                 return
         except urllib.error.URLError:
             time.sleep(_POLL_S)

@@ -144,7 +144,9 @@ class Scoring(_Section):
     """The scoring process and what it may take. A change needs a restart."""
 
     cpu_share: float = Field(default=0.5, gt=0, le=64, description="share of one core, kept on average")
-    nice: int = Field(default=10, ge=0, le=19, description="scheduling priority given way")
+    priority: Literal["idle", "low"] = Field(
+        default="idle", description="idle: takes only processor time that nothing else wants; low: nice 10"
+    )
     queue: Size = Field(
         default=16 << 20,
         description="bytes, or with a unit, of sampled requests that wait for scoring, at most",

@@ -13,25 +13,41 @@ from sidecar.scoring.worker import Worker
 from sidecar.shadow.budget import CpuBudget
 from sidecar.telemetry.logs import configure_logs
 
+_NICE = 10
+
+
+def give_way(priority: str) -> None:
+    """Lowers the process's claim to the processor: idle gets what nobody else wants."""
+    os.nice(_NICE)
+    if priority == "idle":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
 
 def main() -> None:
     """Takes the pipes and works until the serving process is gone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cpu-share", type=float, required=True)
-    parser.add_argument("--nice", type=int, required=True)
+    parser.add_argument("--priority", choices=("idle", "low"), required=True)
     parser.add_argument("--log-level", required=True)
     parser.add_argument("--log-format", required=True)
     options = parser.parse_args()
     # The terminal's Ctrl-C reaches this process too; only the serving process decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(options.nice)
+    give_way(options.priority)
     configure_logs(options.log_level, options.log_format)
     # Reports have a descriptor of their own: whatever a library prints must not get between them.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     budget = CpuBudget(options.cpu_share, clock=time.monotonic, cpu_clock=time.process_time)
     open_model = OpenOnnx(threads_within(options.cpu_share))
-    worker = Worker(sys.stdin.fileno(), reports, open_model=open_model, budget=budget, clock=time.monotonic)
+    worker = Worker(
+        sys.stdin.fileno(),
+        reports,
+        open_model=open_model,
+        budget=budget,
+        clock=time.monotonic,
+        sleep=time.sleep,
+    )
     worker.run()
 
 

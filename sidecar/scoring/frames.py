@@ -16,20 +16,22 @@ def frame(message: bytes) -> bytes:
 
 
 class FrameReader:
-    """Takes whole messages from a pipe, waiting no longer than told."""
+    """Takes whole messages from a pipe."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._buffer = bytearray()
 
-    def poll(self, timeout_s: float) -> list[bytes]:
-        """Returns the messages that arrive within the time; empty when none did.
+    def wait(self, timeout_s: float) -> bool:
+        """Waits for something to read, also the pipe's end; False when nothing came in the time."""
+        return bool(select.select([self._descriptor], [], [], timeout_s)[0])
+
+    def read(self) -> list[bytes]:
+        """Takes the messages that are complete by now; waits when nothing is there to read.
 
         Raises:
             EOFError: the other end closed.
         """
-        if not select.select([self._descriptor], [], [], max(timeout_s, 0.0))[0]:
-            return []
         chunk = os.read(self._descriptor, _CHUNK)
         if not chunk:
             raise EOFError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ _FIRST_BACKOFF_S = 0.5
 _LAST_BACKOFF_S = 30.0
 _STOP_S = 5.0
 _STEADY_S = 60.0
+_PIPE_BYTES = 1 << 20
 
 log = structlog.get_logger("pilotfish.link")
 
@@ -107,7 +109,7 @@ class ScoringLink:
             "-m",
             "sidecar.scoring",
             f"--cpu-share={self._scoring.cpu_share}",
-            f"--nice={self._scoring.nice}",
+            f"--priority={self._scoring.priority}",
             f"--log-level={self._log.level}",
             f"--log-format={self._log.format}",
             stdin=asyncio.subprocess.PIPE,
@@ -116,6 +118,7 @@ class ScoringLink:
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self._process = process
+        _widen(process)
         log.info("scoring process started", process=process.pid)
         try:
             if process.stdin is None or process.stdout is None:
@@ -137,6 +140,14 @@ class ScoringLink:
         except Exception:
             # The link must outlive whoever listens.
             log.exception("report not taken")
+
+
+def _widen(process: asyncio.subprocess.Process) -> None:
+    """Lets the pipe hold what gathers until the scoring process reads, so that the loop need not wake."""
+    pipe = process.stdin.transport.get_extra_info("pipe") if process.stdin else None
+    if pipe is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

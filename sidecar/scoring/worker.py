@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,8 @@ from sidecar.scoring.report import report
 from sidecar.shadow.budget import CpuBudget
 
 _IDLE_S = 60.0
+_GATHER_S = 0.1
+_GATHER_S = 1.0
 _PAGE_BYTES = resource.getpagesize()
 
 log = structlog.get_logger("pilotfish.scoring")
@@ -37,26 +40,38 @@ class Worker:
         open_model: OpenModel,
         budget: CpuBudget,
         clock: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
         self._reader = FrameReader(read_from)
         self._write_to = write_to
         self._open_model = open_model
         self._budget = budget
         self._clock = clock
+        self._sleep = sleep
         self._generation = 0
         self._scorers: dict[str, EndpointScorer] = {}
 
     def run(self) -> None:
-        """Works until the pipe from the serving process closes."""
-        busy = False
+        """Works until the pipe from the serving process closes.
+
+        Samples are let gather for a moment: work in one short stretch disturbs a model server on the
+        same cores less than work after every request. They are read when all work is done, so that a
+        backlog fills the serving process's queue, which is bounded, and not this process.
+        """
+        unread: deque[bytes] = deque()
         while True:
-            try:
-                messages = self._reader.poll(self._budget.wait_s() if busy else self._idle_s())
-            except EOFError:
-                return
-            for message in messages:
-                self._take(scoring_pb2.Instruction.FromString(message))
-            busy = self._budget.wait_s() > 0 or self._work()
+            rest_s = self._budget.wait_s()
+            if rest_s:
+                self._sleep(rest_s)
+            elif unread:
+                self._take(scoring_pb2.Instruction.FromString(unread.popleft()))
+            elif not self._work():
+                try:
+                    if self._reader.wait(self._idle_s()):
+                        self._sleep(_GATHER_S)
+                        unread.extend(self._reader.read())
+                except EOFError:
+                    return
 
     def _idle_s(self) -> float:
         return min((scorer.due_in() for scorer in self._scorers.values()), default=_IDLE_S)

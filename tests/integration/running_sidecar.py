@@ -71,7 +71,7 @@ def configuration(**endpoint: Any) -> dict[str, Any]:  # noqa: ANN401 - YAML
     return {
         "endpoints": [defaults | endpoint],
         "serve": {"grpc": "127.0.0.1:0", "http": "127.0.0.1:0", "grace": f"{GRACE_S}s"},
-        "scoring": {"cpu_share": 1.0, "nice": 0},
+        "scoring": {"cpu_share": 1.0, "priority": "low"},
         "log": {"level": "error"},
     }
 

@@ -19,11 +19,12 @@ def test_messages_survive_any_chunking(messages: list[bytes], sizes: list[int]) 
             size = sizes[turn % len(sizes)]
             os.write(write_end, stream[:size])
             stream, turn = stream[size:], turn + 1
-            got += reader.poll(1.0)
+            assert reader.wait(1.0)
+            got += reader.read()
         assert got == messages
-        assert reader.poll(0.0) == []
+        assert not reader.wait(0.0)
         os.close(write_end)
         with pytest.raises(EOFError):
-            reader.poll(1.0)
+            reader.read()
     finally:
         os.close(read_end)
