@@ -50,7 +50,7 @@ class Sidecar:
     def __init__(self, path: Path, config: Config) -> None:
         self._path = path
         self._watch = FileWatch(path)
-        self._desired = DesiredState(config, path.resolve().parent)
+        self._desired = DesiredState(config, path.absolute().parent)
         self._reloads = 0
         self._reload_failures = 0
         self._refused = False
@@ -195,11 +195,15 @@ class Sidecar:
     async def _every_second(self) -> None:
         while True:
             await asyncio.sleep(_WATCH_S)
-            self.board.age()
-            for listen, proxy in self.listeners.proxies.items():
-                self._notices.look(listen, proxy.counts)
-            if self._watch.changed():
-                await self._reload()
+            try:
+                self.board.age()
+                for listen, proxy in self.listeners.proxies.items():
+                    self._notices.look(listen, proxy.counts)
+                if self._watch.changed():
+                    await self._reload()
+            except Exception:
+                # Whatever went wrong, the next second is looked at again.
+                log.exception("watching failed")
 
     async def _reload(self) -> None:
         before = self._desired.file
@@ -211,7 +215,7 @@ class Sidecar:
                 self._desired.reload(before)
                 await self._apply()
                 raise
-        except PilotfishError as error:
+        except Exception as error:  # noqa: BLE001 - a file that breaks even its checks is a faulty file
             self._reload_failures += 1
             self._refused = True
             log.warning(

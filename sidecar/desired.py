@@ -108,10 +108,12 @@ class DesiredState:
         if name in {candidate.name for candidate in of_file.candidates}:
             self._changes[endpoint][name] = None
         else:
-            del self._changes[endpoint][name]
+            self._changes[endpoint].pop(name, None)
 
     def _inside(self, path: Path) -> Path:
         folder = (self.file.models or self._folder).resolve()
+        if "\0" in str(path):
+            raise InvalidError("a path with a NUL character is none; name a file")
         found = (folder / path).resolve()
         if not found.is_relative_to(folder):
             raise InvalidError(f"{path} lies outside {folder}; see `models` in the configuration")

@@ -33,6 +33,7 @@ class Listeners:
         self._embedded: EmbeddedServer | None = None
         self._listeners: dict[str, _Listener] = {}
         self._listen_of: dict[str, str] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -64,36 +65,43 @@ class Listeners:
                 if capture.proxy.upstream is None:
                     serving = (one for one in endpoint.candidates if one.name == endpoint.incumbent)
                     incumbents[model] = next(serving)
-        self._answer(incumbents)
-        for listen, listener in list(self._listeners.items()):
-            if listen not in upstreams or upstreams[listen] != listener.upstream:
-                del self._listeners[listen]
-                await listener.proxy.close(_DRAIN_S)
-        for listen, upstream in upstreams.items():
-            if listen in self._listeners:
-                self._listeners[listen].proxy.watch(watched[listen])
-                continue
+        await self._answer(incumbents)
+        # What may fail comes first, so that a refused change touches nobody's connection.
+        for listen in upstreams.keys() - self._listeners.keys():
+            upstream = upstreams[listen]
             proxy = Proxy(listen, upstream or await self._embedded_address(), watched[listen])
             await proxy.start()
             self._listeners[listen] = _Listener(upstream, proxy)
+        for listen in self._listeners.keys() - upstreams.keys():
+            gone = asyncio.create_task(self._listeners.pop(listen).proxy.close(_DRAIN_S))
+            self._closing.add(gone)
+            gone.add_done_callback(self._closing.discard)
+        for listen, upstream in upstreams.items():
+            proxy = self._listeners[listen].proxy
+            proxy.watch(watched[listen])
+            if upstream != self._listeners[listen].upstream:
+                proxy.redirect(upstream or await self._embedded_address())
+                self._listeners[listen] = _Listener(upstream, proxy)
 
     async def close(self, grace_s: float) -> None:
         """Stops listening and lets open calls end within the grace; again does nothing."""
-        await asyncio.gather(*(proxy.close(grace_s) for proxy in self.proxies.values()))
+        await asyncio.gather(*(proxy.close(grace_s) for proxy in self.proxies.values()), *self._closing)
         if self._embedded is not None:
             await self._embedded.close(grace_s)
 
-    def _answer(self, incumbents: Mapping[str, Candidate]) -> None:
+    async def _answer(self, incumbents: Mapping[str, Candidate]) -> None:
         """Loads the incumbents that serve here, by model name; all of them, or none is changed."""
-        answers = {
-            model: self._answers[model]
-            if self._incumbents.get(model) == incumbent
-            else self._open_answer(incumbent)
-            for model, incumbent in incumbents.items()
-        }
+        answers: dict[str, Answer] = {}
+        for model, incumbent in incumbents.items():
+            if self._incumbents.get(model) == incumbent:
+                answers[model] = self._answers[model]
+            else:
+                answers[model] = await asyncio.to_thread(self._open_answer, incumbent)
+        # Calls under way still ask for the models of before; those of before that are let go. The
+        # embedded server holds this very dictionary.
+        for model in self._answers.keys() - self._incumbents.keys():
+            del self._answers[model]
         self._incumbents = dict(incumbents)
-        # The embedded server holds this very dictionary.
-        self._answers.clear()
         self._answers.update(answers)
 
     async def _embedded_address(self) -> str:

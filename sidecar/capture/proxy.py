@@ -93,6 +93,12 @@ class Proxy:
             unwatched_calls=self._watchlist.unwatched_calls,
         )
 
+    def redirect(self, upstream: str) -> None:
+        """Leads new connections to another upstream; the old ones end with their last call."""
+        self._upstream = _host_and_port(upstream)
+        for connection in list(self._connections):
+            connection.drain()
+
     def watch(self, intakes: Mapping[str, Intake]) -> None:
         """Replaces the intakes, by model name; calls under way keep theirs."""
         self._watchlist.watch(intakes)
@@ -108,7 +114,7 @@ class Proxy:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: self._connection().client, host, port, backlog=_BACKLOG
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise UnavailableError(
                 f"cannot listen on {self._listen}: {error}; end what listens there, or change `proxy.listen`"
             ) from error

@@ -69,7 +69,7 @@ def load_config(path: Path) -> Config:
 
 def valid_candidates(path: Path) -> Iterator[tuple[str, Candidate]]:
     """The candidates that can be read, by endpoint name, whatever else is wrong in the file."""
-    context = {"folder": path.resolve().parent}
+    context = {"folder": path.absolute().parent}
     for _, endpoint in _mappings(_read(path)[1].get("endpoints")):
         for _, entry in _mappings(endpoint.get("candidates")):
             with contextlib.suppress(ValidationError):
@@ -146,7 +146,7 @@ def _validate(
 
     faults = [fault(place, message) for place, message in _contradictions(data)]
     try:
-        config = Config.model_validate(data, context={"folder": path.resolve().parent})
+        config = Config.model_validate(data, context={"folder": path.absolute().parent})
     except ValidationError as error:
         items = error.errors(include_url=False, include_input=False)
         for item in items:
@@ -245,9 +245,11 @@ def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
                     f"{listen} already leads to {listens[listen]}; one listener has one upstream",
                 )
             model = str(proxy.get("model") or endpoint.get("name"))
-            watched[listen, model] += 1
-            if watched[listen, model] > 1:
-                yield (*place, "model"), f"{model!r} on {listen} is watched already; an endpoint each"
+            # Without an upstream one embedded server answers for all, by model name.
+            watched["" if upstream is None else listen, model] += 1
+            if watched["" if upstream is None else listen, model] > 1:
+                where = "without an upstream" if upstream is None else f"on {listen}"
+                yield (*place, "model"), f"{model!r} {where} is watched already; one endpoint a model"
 
 
 def _taken_ports(
@@ -262,7 +264,7 @@ def _taken_ports(
             yield ("serve", key), f"{address} is {uses[address]} already"
     for index, endpoint in endpoints:
         for number, capture in _mappings(endpoint.get("capture")):
-            listen = capture["proxy"].get("listen") if isinstance(capture.get("proxy"), dict) else None
+            listen = str(capture["proxy"].get("listen")) if isinstance(capture.get("proxy"), dict) else ""
             if listen in uses:
                 yield (
                     ("endpoints", index, "capture", number, "proxy", "listen"),

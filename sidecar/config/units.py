@@ -14,13 +14,17 @@ _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 _ADDRESS: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):([0-9]{1,5})")
 _LAST_PORT: Final = 65535
+_LARGEST: Final = 2.0**62
 
 
 def _quantity(value: Any, units: dict[str, float], example: str) -> float:  # noqa: ANN401 - raw YAML
     match = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if match is None or match[2] not in units:
         raise ValueError(f"write a number with a unit ({', '.join(units)}), like {example}")
-    return float(match[1]) * units[match[2]]
+    quantity = float(match[1]) * units[match[2]]
+    if not quantity < _LARGEST:
+        raise ValueError("is larger than anything here can be")
+    return quantity
 
 
 def _bytes(value: Any) -> int:  # noqa: ANN401 - raw YAML

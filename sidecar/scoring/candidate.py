@@ -121,7 +121,9 @@ class ShadowCandidate:
         self.next_id = batch.first_id + items
         try:
             inputs = self._inputs(self.loaded.model, batch.batch, tensor)
-            self.loaded.target.add(batch.first_id, batch.features(inputs, self.loaded.profile.inputs))
+            features = batch.features(inputs, self.loaded.profile.inputs)
+            _check_width(features, self.loaded.profile)
+            self.loaded.target.add(batch.first_id, features)
             model, profile = self.loaded.model, self.loaded.profile
             output = self._run(model, profile.output, inputs) if live is None else live
             probabilities = class_probabilities(output)
@@ -172,6 +174,14 @@ class ShadowCandidate:
                 )
             inputs[spec.name] = batch.inputs[name]
         return inputs
+
+
+def _check_width(features: Array, profile: SourceProfile) -> None:
+    if features.shape[1] != len(profile.low):
+        raise InvalidError(
+            f"the items have {features.shape[1]} features and the profile {len(profile.low)}; build it from "
+            "data of the traffic's shape"
+        )
 
 
 def _check_shape(shape: tuple[int, ...], items: int, profile: SourceProfile) -> None:

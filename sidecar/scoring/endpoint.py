@@ -60,6 +60,8 @@ class EndpointScorer:
         """Takes new settings; candidates that did not change keep their answers."""
         if settings.window != self.settings.window:
             self.window = Window(items=settings.window.items, size_bytes=settings.window.bytes)
+            self._batches = Batches()
+            self._goal = None
             self._candidates = {}
         kept = self._candidates
         self.settings = settings

@@ -20,6 +20,7 @@ _LAST_BACKOFF_S = 30.0
 _STOP_S = 5.0
 _STEADY_S = 60.0
 _PIPE_BYTES = 1 << 20
+_SILENCE_S = 120.0
 
 log = structlog.get_logger("pilotfish.link")
 
@@ -106,6 +107,7 @@ class ScoringLink:
         """One life of a scoring process; returns its exit code."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # nothing of the working directory is imported
             "-m",
             "sidecar.scoring",
             f"--cpu-share={self._scoring.cpu_share}",
@@ -126,8 +128,14 @@ class ScoringLink:
             process.stdin.write(self._desired)
             with contextlib.suppress(asyncio.IncompleteReadError):
                 while True:
-                    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-                    self._tell(await process.stdout.readexactly(length))
+                    async with asyncio.timeout(_SILENCE_S):
+                        (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+                        message = await process.stdout.readexactly(length)
+                    self._tell(message)
+            return await process.wait()
+        except TimeoutError:
+            log.error("scoring process gave no sign of life; it is ended", silent_s=_SILENCE_S)  # noqa: TRY400 - the time is all there is to tell
+            process.kill()
             return await process.wait()
         finally:
             self._process = None

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import structlog
 from pilotfish.internal.v1 import scoring_pb2
+from pydantic import ValidationError
 
 from sidecar.capture.elements import UnreadableError
 from sidecar.capture.v2 import decode_observation
@@ -21,9 +22,11 @@ from sidecar.scoring.frames import FrameReader, frame
 from sidecar.scoring.report import report
 from sidecar.shadow.budget import CpuBudget
 
-_IDLE_S = 60.0
-_GATHER_S = 0.1
+# The longest wait between signs of life; the serving process ends a scoring process that gives none.
+_IDLE_S = 5.0
 _GATHER_S = 1.0
+# What is read at once, so that a flood cannot fill this process instead of the bounded queue.
+_READS = 16
 _PAGE_BYTES = resource.getpagesize()
 
 log = structlog.get_logger("pilotfish.scoring")
@@ -48,6 +51,7 @@ class Worker:
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
+        self._sent_at = clock()
         self._generation = 0
         self._scorers: dict[str, EndpointScorer] = {}
 
@@ -67,14 +71,34 @@ class Worker:
                 self._take(scoring_pb2.Instruction.FromString(unread.popleft()))
             elif not self._work():
                 try:
-                    if self._reader.wait(self._idle_s()):
-                        self._sleep(_GATHER_S)
-                        unread.extend(self._reader.read())
+                    unread.extend(self._gathered())
                 except EOFError:
                     return
+            self._live()
 
-    def _idle_s(self) -> float:
-        return min((scorer.due_in() for scorer in self._scorers.values()), default=_IDLE_S)
+    def _gathered(self) -> list[bytes]:
+        """Waits for the next round or the next message, lets more gather, and reads what is there."""
+        due = [scorer.due_in() for scorer in self._scorers.values()]
+        if not self._reader.wait(min([*due, _IDLE_S])):
+            return []
+        halves = [scorer.settings.ranking.every / 2 for scorer in self._scorers.values()]
+        self._sleep(min(_GATHER_S, *halves) if halves else 0.0)
+        messages: list[bytes] = []
+        for _ in range(_READS):
+            if not self._reader.wait(0.0):
+                break
+            messages += self._reader.read()
+        return messages
+
+    def _live(self) -> None:
+        """Gives a sign of life: an empty report."""
+        if self._clock() - self._sent_at >= _IDLE_S:
+            self._send(scoring_pb2.Report())
+
+    def _send(self, message: scoring_pb2.Report) -> None:
+        self._sent_at = self._clock()
+        self._write_to.write(frame(message.SerializeToString()))
+        self._write_to.flush()
 
     def _take(self, instruction: scoring_pb2.Instruction) -> None:
         if instruction.HasField("desired"):
@@ -93,7 +117,11 @@ class Worker:
             scorer.reject("undecodable")
 
     def _configure(self, desired: scoring_pb2.Desired) -> None:
-        config = Config.model_validate_json(desired.config_json)
+        try:
+            config = Config.model_validate_json(desired.config_json)
+        except ValidationError:
+            log.exception("desired state not understood; the old one stays")
+            return
         self._generation = desired.generation
         kept = self._scorers
         self._scorers = {}
@@ -133,8 +161,7 @@ class Worker:
             cpu_s=time.process_time(),
             resident_bytes=_resident_bytes(),
         )
-        self._write_to.write(frame(message.SerializeToString()))
-        self._write_to.flush()
+        self._send(message)
 
 
 def _resident_bytes() -> int:

@@ -335,6 +335,42 @@ def test_a_changed_file_is_taken_and_a_faulty_one_refused(folder: Path, digits_m
         assert found["pilotfish_config_reload_failures_total", ()] == 1
 
 
+def test_a_new_upstream_is_taken_on_the_same_port(folder: Path, digits_models: DigitsModels) -> None:
+    images = digits_models.validation["upright"][:5]
+    other = folder / "upstream.yaml"
+    other.write_text(yaml.safe_dump(configuration(incumbent="rotated")))
+    with (
+        RunningSidecar(other) as upstream,
+        running(folder) as sidecar,
+        triton.InferenceServerClient(sidecar.proxy) as client,
+    ):
+        address = sidecar.proxy
+        expected = upstream.send(images[:1])[0]
+        capture = [{"proxy": {"listen": "127.0.0.1:0", "upstream": upstream.proxy}}]
+        write(folder, configuration(capture=capture))
+        answer = np.zeros(0)
+        while not np.array_equal(answer, expected):
+            try:
+                answer = infer(client, images[:1])
+            except InferenceServerException as error:
+                # A call may race with the end of its connection; nothing else may go wrong.
+                assert error.status() == "StatusCode.UNAVAILABLE"  # noqa: PT017 - it is not always raised
+        assert sidecar.proxy == address
+
+
+def test_a_file_that_breaks_its_own_checks_is_refused_and_the_watch_goes_on(folder: Path) -> None:
+    with running(folder, candidates=[candidate("upright")]) as sidecar:
+        sidecar.ranking_when(lambda ranking: ranking.round >= 1)
+        sidecar.path.write_text(
+            "endpoints: [{name: [a], candidates: {b: c}, capture: [{proxy: {listen: [d]}}]}]"
+        )
+        while metrics(sidecar)["pilotfish_config_refused", ()] == 0:
+            pass
+        write(folder, configuration())
+        sidecar.ranking_when(lambda ranking: len(ranking.candidates) == 2)
+        assert metrics(sidecar)["pilotfish_config_refused", ()] == 0
+
+
 def test_what_callers_get_wrong_and_what_tools_expect(folder: Path) -> None:
     with running(folder) as sidecar:
         sidecar.ranking_when(lambda ranking: ranking.round >= 1)

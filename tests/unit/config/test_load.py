@@ -87,6 +87,28 @@ def test_a_listener_has_one_upstream_and_a_model_one_endpoint(tmp_path: Path) ->
     assert any("already leads to 127.0.0.1:8001" in fault for fault in said)
 
 
+def test_an_embedded_model_belongs_to_one_endpoint(tmp_path: Path) -> None:
+    endpoints = GOOD.split("serve:", maxsplit=1)[0].replace("upstream: 127.0.0.1:8001, ", "")
+    second = endpoints.removeprefix("endpoints:\n").replace("name: digits\n", "name: other\n")
+    said = faults(tmp_path, endpoints + second.replace("9001", "9002"))
+    assert len(said) == 1
+    assert "endpoints[1].capture[0].proxy.model: 'digits' without an upstream is watched already" in said[0]
+
+
+@pytest.mark.parametrize("odd", ["[a]", "{a: b}", "99999999999999999999999999MiB", "1e400"])
+def test_odd_values_are_faults_and_nothing_worse(tmp_path: Path, odd: str) -> None:
+    assert faults(tmp_path, GOOD.replace("listen: 0.0.0.0:9001", f"listen: {odd}"))
+    assert faults(tmp_path, GOOD.replace("bytes: 64MiB", f"bytes: {odd}"))
+
+
+def test_relative_paths_stay_with_the_link_of_a_config_map(tmp_path: Path) -> None:
+    (tmp_path / "..data_1").mkdir()
+    written(tmp_path / "..data_1", GOOD)
+    (tmp_path / "pilotfish.yaml").symlink_to("..data_1/pilotfish.yaml")
+    config = load_config(tmp_path / "pilotfish.yaml")
+    assert config.endpoints[0].candidates[0].profile == tmp_path / "profiles/digits-2024.safetensors"
+
+
 def test_ports_are_used_once_and_a_proxy_does_not_lead_to_itself(tmp_path: Path) -> None:
     said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "0.0.0.0:9500"))
     assert said == ["line 4, endpoints[0].capture[0].proxy.listen: 0.0.0.0:9500 is serve.grpc already"]

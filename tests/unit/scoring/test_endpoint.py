@@ -224,6 +224,31 @@ def test_what_is_not_finite_is_rejected(stage: Stage) -> None:
     assert stage.scorer.rejected == {"not_finite": 2}
 
 
+def test_a_changed_window_forgets_the_old_items(stage: Stage) -> None:
+    stage.rank()
+    stage.send(ROWS[:20])
+    stage.rank()
+    changed = stage.endpoint("a", "b", "c").model_copy(
+        update={"window": stage.scorer.settings.window.model_copy(update={"items": 100})}
+    )
+    stage.scorer.configure(changed)
+    stage.rank()
+    stage.send(ROWS[200:205])
+    ranking = stage.rank()
+    assert ranking is not None
+    assert ranking.items == 5
+    assert [model.items for model in stage.models.values()] == [25, 25, 25]
+
+
+def test_a_profile_of_another_width_is_a_state(stage: Stage) -> None:
+    stage.profiles["c"] = profile(np.random.default_rng(3).normal(size=(200, 3)))
+    stage.send(ROWS[:150])
+    ranking = stage.rank()
+    assert named(ranking)["c"] is State.UNAVAILABLE
+    assert ranking is not None
+    assert "2 features and the profile 3" in ranking.candidates[-1].reason
+
+
 def test_the_same_traffic_gives_the_same_ranking(tmp_path: Path) -> None:
     rankings = []
     for name in ("one", "two"):
