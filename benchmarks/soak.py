@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -80,7 +81,9 @@ def hanging(process_id: int) -> Iterator[None]:
     try:
         yield
     finally:
-        os.kill(process_id, signal.SIGCONT)
+        # A run of more than two minutes outlives it: the watchdog ends what gives no sign of life.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGCONT)
 
 
 def infer(channel: grpc.aio.Channel) -> Call:
