@@ -10,6 +10,7 @@ import time
 
 from sidecar.scoring.opening import OpenOnnx, threads_within
 from sidecar.scoring.worker import Worker
+from sidecar.scoring.yielding import resting, yield_often
 from sidecar.shadow.budget import CpuBudget
 from sidecar.telemetry.logs import configure_logs
 
@@ -21,6 +22,7 @@ def give_way(priority: str) -> None:
     os.nice(_NICE)
     if priority == "idle":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    yield_often()
 
 
 def main() -> None:
@@ -47,6 +49,7 @@ def main() -> None:
         budget=budget,
         clock=time.monotonic,
         sleep=time.sleep,
+        resting=resting,
     )
     worker.run()
 

@@ -6,6 +6,7 @@ import resource
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,6 +45,7 @@ class Worker:
         budget: CpuBudget,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
+        resting: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._reader = FrameReader(read_from)
         self._write_to = write_to
@@ -51,6 +53,7 @@ class Worker:
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
+        self._resting = resting
         self._sent_at = clock()
         self._generation = 0
         self._scorers: dict[str, EndpointScorer] = {}
@@ -66,12 +69,14 @@ class Worker:
         while True:
             rest_s = self._budget.wait_s()
             if rest_s:
-                self._sleep(rest_s)
+                with self._resting():
+                    self._sleep(rest_s)
             elif unread:
                 self._take(scoring_pb2.Instruction.FromString(unread.popleft()))
             elif not self._work():
                 try:
-                    unread.extend(self._gathered())
+                    with self._resting():
+                        unread.extend(self._gathered())
                 except EOFError:
                     return
             self._live()
