@@ -153,11 +153,7 @@ class Sidecar:
     def _intake_for(self, endpoint: Endpoint) -> Intake:
         """The endpoint's intake; one that exists keeps its counts."""
         sample = endpoint.sample
-        intake = self._intakes.get(endpoint.name)
-        if intake is not None:
-            intake.sampling = Sampling(sample.fraction, sample.max_per_second, sample.max_item_bytes)
-            return intake
-        return Intake(
+        intake = self._intakes.get(endpoint.name) or Intake(
             endpoint.name,
             fraction=sample.fraction,
             max_per_second=sample.max_per_second,
@@ -166,6 +162,9 @@ class Sidecar:
             uniform=random.random,
             clock=time.monotonic,
         )
+        intake.sampling = Sampling(sample.fraction, sample.max_per_second, sample.max_item_bytes)
+        intake.segment_key = (endpoint.segments.metadata or "") if endpoint.segments else ""
+        return intake
 
     def _grpc_server(self) -> grpc.aio.Server:
         services = (

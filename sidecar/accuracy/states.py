@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sidecar.accuracy.agreement import duplicate_weights, pool_beyond_chance
-from sidecar.accuracy.support import SUPPORTED
+import numpy as np
+
+from sidecar.accuracy.nearness import distances, shares_below
+from sidecar.accuracy.support import SUPPORTED, fits
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import State
+from sidecar.domain.tensors import Floats
+from sidecar.measures.likeness import duplicate_weights, pairwise_agreement, pool_beyond_chance
 
-# "Slight" agreement at most, by the usual reading of kappa (Landis & Koch 1977).
-NEAR_CHANCE = 0.2
+# Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
+NEAR_CHANCE = 0.1
+# Consensus adds so little to plain agreement where all candidates are good, or where they share errors.
+_LITTLE = 0.06
 
 
 def obstacle(evidence: Evidence, min_items: int) -> tuple[State, str] | None:
@@ -32,8 +38,7 @@ def obstacle(evidence: Evidence, min_items: int) -> tuple[State, str] | None:
         )
     if candidates == 1:
         return State.INSUFFICIENT_DATA, "one candidate: there is no consensus to compare it with"
-    votes = evidence.probabilities.argmax(axis=2)
-    if (duplicate_weights(evidence.probabilities, votes) * candidates <= 1).all():
+    if (duplicate_weights(evidence.probabilities, evidence.votes) * candidates <= 1).all():
         return State.TIED, "all candidates give the same answers; that does not tell how many are right"
     return None
 
@@ -58,37 +63,49 @@ def candidate_doubt(support: float | None, kappa: float) -> tuple[State, str] | 
     return None
 
 
-def pool_doubt(evidence: Evidence, support: Sequence[float | None]) -> tuple[State, str] | None:
+def pool_doubt(
+    evidence: Evidence, support: Sequence[float | None], consensus: Floats
+) -> tuple[State, str] | None:
     """Tells why the ranking as a whole deserves no trust.
 
-    Candidates that left their support may well disagree with everyone, so agreement is asked of
-    the others only, where there are any; a single one has nobody to agree with.
+    Strangers that disagree discredit neither the one candidate whose source is like the traffic, if it
+    was validated there, nor several such candidates that agree.
 
     Args:
         evidence: of at least two candidates, with at least one item.
         support: how well each source covers the traffic; None where that is not known.
+        consensus: expected share of right answers under the consensus [C].
     """
-    covered = [index for index, value in enumerate(support) if value is None or value >= SUPPORTED]
-    voters = covered or list(range(len(support)))
-    if len(voters) > 1:
-        kappa = pool_beyond_chance(evidence.probabilities[voters].argmax(axis=2), len(evidence.labels))
-        if kappa < NEAR_CHANCE:
-            return (
-                State.NEAR_CHANCE,
-                f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {NEAR_CHANCE}",
-            )
-    if not covered:
+    fitting = np.flatnonzero(fits(evidence))
+    validated = [profile is not None and profile.validation is not None for profile in evidence.profiles]
+    if len(fitting) == 1 and validated[fitting[0]]:
+        return None
+    votes = evidence.votes[fitting] if len(fitting) > 1 else evidence.votes
+    kappa = pool_beyond_chance(votes, len(evidence.labels))
+    if kappa < NEAR_CHANCE:
+        return (
+            State.NEAR_CHANCE,
+            f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {NEAR_CHANCE}",
+        )
+    if len(fitting):
+        return None
+    known = [value for value in support if value is not None]
+    if len(known) == len(support) and max(known) < SUPPORTED:
         return State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic"
-    return None
+    return _contradiction(evidence, consensus)
 
 
-def lone_support(names: Sequence[str], support: Sequence[float | None]) -> str:
-    """Tells what a ranking rests on where only one candidate was trained on such traffic; or nothing."""
-    covered = [
-        name for name, value in zip(names, support, strict=True) if value is None or value >= SUPPORTED
-    ]
-    if len(covered) != 1:
-        return ""
+def _contradiction(evidence: Evidence, consensus: Floats) -> tuple[State, str] | None:
+    """Whether the consensus prefers those from the farthest sources, and little else speaks for it."""
+    apart = distances(evidence)
+    if not np.isfinite(apart).all() or np.ptp(apart) == 0 or np.ptp(consensus) == 0:
+        return None
+    alike = pairwise_agreement(evidence.votes)
+    others = (alike.sum(axis=1) - 1) / (len(alike) - 1)
+    order = np.corrcoef(shares_below(consensus), shares_below(apart))[0, 1]
+    if order <= 0 or (consensus - others).mean() >= _LITTLE:
+        return None
     return (
-        f"only {covered[0]} was trained on such traffic: its own validation speaks for it, no other candidate"
+        State.OUT_OF_SUPPORT,
+        f"answers and inputs disagree: consensus prefers sources farther away, rank correlation {order:.2f}",
     )

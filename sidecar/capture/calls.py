@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from pilotfish.internal.v1 import scoring_pb2
@@ -17,13 +18,14 @@ _COMPRESSED_START_BYTES: Final = 512
 class SampledCall:
     """A call that the sampler wanted; ends with exactly one `take` or `drop` of its intake."""
 
-    __slots__ = ("_intake", "_request", "_request_encoding", "_response", "response_encoding")
+    __slots__ = ("_intake", "_request", "_request_encoding", "_response", "_segment", "response_encoding")
 
-    def __init__(self, intake: Intake, request_encoding: bytes, memory: Memory) -> None:
+    def __init__(self, intake: Intake, request_encoding: bytes, segment: bytes, memory: Memory) -> None:
         limit_bytes = intake.sampling.max_item_bytes
         self._intake = intake
         self._request = Message(limit_bytes, memory)
         self._request_encoding = request_encoding
+        self._segment = segment
         self._response = Message(limit_bytes, memory)
         self.response_encoding = b""
 
@@ -47,7 +49,10 @@ class SampledCall:
             self._release()
             self._intake.take(
                 scoring_pb2.Observation(
-                    endpoint=self._intake.endpoint, v2_request=request, v2_response=response
+                    endpoint=self._intake.endpoint,
+                    v2_request=request,
+                    v2_response=response,
+                    segment=self._segment,
                 )
             )
 
@@ -70,10 +75,13 @@ class SampledCall:
 class UnnamedCall:
     """A call whose model is not known yet; holds less than a kilobyte beyond the longest name."""
 
-    __slots__ = ("_encoding", "_memory", "_start", "_watchlist")
+    __slots__ = ("_encoding", "_memory", "_metadata", "_start", "_watchlist")
 
-    def __init__(self, encoding: bytes, watchlist: Watchlist, memory: Memory) -> None:
+    def __init__(
+        self, encoding: bytes, metadata: Mapping[bytes, bytes], watchlist: Watchlist, memory: Memory
+    ) -> None:
         self._encoding = encoding
+        self._metadata = metadata
         self._watchlist = watchlist
         self._memory = memory
         self._start = b""
@@ -95,5 +103,6 @@ class UnnamedCall:
             return None
         if not intake.wants():
             return None
-        call = SampledCall(intake, self._encoding, self._memory)
+        segment = self._metadata.get(intake.segment_key.encode(), b"")
+        call = SampledCall(intake, self._encoding, segment, self._memory)
         return call if call.hear_request(earlier) and call.hear_request(piece) else None

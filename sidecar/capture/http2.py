@@ -7,6 +7,7 @@ the pieces it arrives in, uncopied.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from hpack import Decoder
@@ -46,12 +47,15 @@ class StreamEvents(Protocol):
 class HeaderBlocks:
     """Decodes the header blocks of one direction; each must be given, in order, for the table's sake.
 
+    `keep` tells the names of the fields to keep; a new set of names must be another object.
+
     References:
         RFC 7541.
     """
 
-    def __init__(self, keep: frozenset[bytes]) -> None:
+    def __init__(self, keep: Callable[[], frozenset[bytes]]) -> None:
         self._keep = keep
+        self._kept = keep()
         self._decoder = Decoder(max_header_list_size=_MAX_BLOCK_BYTES)
         # SETTINGS need not be read: an encoder announces every change of its table in the block itself.
         self._decoder.max_allowed_table_size = _MAX_TABLE_BYTES
@@ -63,12 +67,16 @@ class HeaderBlocks:
         Raises:
             hpack.HPACKError: the block is malformed or too large.
         """
+        keep = self._keep()
+        if keep is not self._kept:
+            self._known.clear()
+            self._kept = keep
         fields = self._known.get(block)
         if fields is not None:
             return fields
         size, length, newest = self._table()
         decoded = self._decoder.decode(block, raw=True)
-        fields = {name: value for name, value in decoded if name in self._keep}
+        fields = {name: value for name, value in decoded if name in keep}
         now_size, now_length, now_newest = self._table()
         # Equal blocks mean equal fields for as long as the table stays as it is. gRPC sends the same
         # few blocks again and again, and decoding is what costs most here.
@@ -92,7 +100,7 @@ class Http2Reader:
         RFC 9113, sections 3.4, 4 and 6.
     """
 
-    def __init__(self, events: StreamEvents, *, preface: bytes, keep: frozenset[bytes]) -> None:
+    def __init__(self, events: StreamEvents, *, preface: bytes, keep: Callable[[], frozenset[bytes]]) -> None:
         self._events = events
         self._preface = preface
         self._blocks = HeaderBlocks(keep)

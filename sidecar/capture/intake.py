@@ -7,9 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Final, Protocol
 
 from pilotfish.internal.v1 import scoring_pb2
+
+# 64 characters of UTF-8, which is all that a segment's name keeps of a metadata value.
+MAX_SEGMENT_BYTES: Final = 256
 
 
 class DropReason(StrEnum):
@@ -72,7 +75,8 @@ class Accounting:
 class Intake:
     """One endpoint's sampler. Belongs to one event loop.
 
-    `sampling` may be replaced at any time; it holds for the requests that come after.
+    `sampling` and `segment_key`, the metadata key whose value names a request's segment or empty for
+    none, may be replaced at any time; they hold for the requests that come after.
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Intake:
     ) -> None:
         self.endpoint = endpoint
         self.sampling = Sampling(fraction, max_per_second, max_item_bytes)
+        self.segment_key = ""
         self.undecided = 0
         self._sink = sink
         self._uniform = uniform

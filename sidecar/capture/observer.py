@@ -9,14 +9,13 @@ from typing import Final
 
 from sidecar.capture.calls import SampledCall, UnnamedCall
 from sidecar.capture.http2 import PREFACE, Http2Reader
-from sidecar.capture.intake import DropReason
+from sidecar.capture.intake import MAX_SEGMENT_BYTES, DropReason
 from sidecar.capture.messages import Memory
-from sidecar.capture.watchlist import Watchlist
+from sidecar.capture.watchlist import ENCODING, PATH, Watchlist
 from sidecar.domain.errors import InvalidError
 
-_PATH: Final = b":path"
-_ENCODING: Final = b"grpc-encoding"
 _STATUS: Final = b"grpc-status"
+_ANSWER_FIELDS: Final = frozenset({ENCODING, _STATUS})
 _MODEL_INFER: Final = b"/inference.GRPCInferenceService/ModelInfer"
 _OK: Final = b"0"
 # CANCELLED and DEADLINE_EXCEEDED: a server that notices first says what the client decided.
@@ -33,8 +32,8 @@ class ConnectionObserver:
     def __init__(self, watchlist: Watchlist, memory: Memory) -> None:
         self._open: _OpenCalls = {}
         requests, responses = _Requests(self._open, watchlist, memory), _Responses(self._open)
-        self._from_client = Http2Reader(requests, preface=PREFACE, keep=frozenset({_PATH, _ENCODING}))
-        self._from_server = Http2Reader(responses, preface=b"", keep=frozenset({_ENCODING, _STATUS}))
+        self._from_client = Http2Reader(requests, preface=PREFACE, keep=lambda: watchlist.fields)
+        self._from_server = Http2Reader(responses, preface=b"", keep=lambda: _ANSWER_FIELDS)
 
     @property
     def open_calls(self) -> int:
@@ -78,9 +77,14 @@ class _Requests:
             raise InvalidError(
                 f"more than {_MAX_OPEN_CALLS} calls are open; the connection is not read along"
             )
-        followed = fields.get(_PATH) == _MODEL_INFER
-        encoding = fields.get(_ENCODING, b"")
-        self._open[stream] = UnnamedCall(encoding, self._watchlist, self._memory) if followed else None
+        if fields.get(PATH) != _MODEL_INFER:
+            self._open[stream] = None
+            return
+        metadata = {
+            key: fields[key][:MAX_SEGMENT_BYTES] for key in self._watchlist.segment_keys if key in fields
+        }
+        encoding = fields.get(ENCODING, b"")
+        self._open[stream] = UnnamedCall(encoding, metadata, self._watchlist, self._memory)
 
     def on_data(self, stream: int, piece: memoryview, *, ended: bool) -> None:  # noqa: ARG002 - only answers end
         call = self._open.get(stream)
@@ -101,7 +105,7 @@ class _Responses:
         if not ended:
             call = self._open.get(stream)
             if isinstance(call, SampledCall):
-                call.response_encoding = fields.get(_ENCODING, b"")
+                call.response_encoding = fields.get(ENCODING, b"")
             return
         call = self._open.pop(stream, None)
         status = fields.get(_STATUS)

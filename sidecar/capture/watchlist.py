@@ -7,16 +7,24 @@ from typing import Final
 
 from sidecar.capture.intake import Intake
 
+PATH: Final = b":path"
+ENCODING: Final = b"grpc-encoding"
 _MODEL_NAME_TAG: Final = b"\x0a"
 _VARINT_MORE: Final = 0x80
 
 
 class Watchlist:
-    """Finds the intake of a ModelInferRequest without decoding it."""
+    """Finds the intake of a ModelInferRequest without decoding it.
+
+    Attributes:
+        fields: names of the header fields of a request that are read; a new object when they change.
+    """
 
     def __init__(self, intakes: Mapping[str, Intake]) -> None:
         self._openings: tuple[tuple[bytes, Intake], ...] = ()
         self.longest_bytes = 0
+        self.segment_keys: frozenset[bytes] = frozenset()
+        self.fields: frozenset[bytes] = frozenset()
         self.unwatched_calls = 0
         self.watch(intakes)
 
@@ -24,6 +32,8 @@ class Watchlist:
         """Replaces what is watched, by model name; calls under way keep their intake."""
         self._openings = tuple((_opening(name), intake) for name, intake in intakes.items())
         self.longest_bytes = max((len(opening) for opening, _ in self._openings), default=1)
+        self.segment_keys = frozenset(intake.segment_key.encode() for intake in intakes.values()) - {b""}
+        self.fields = self.segment_keys | {PATH, ENCODING}
 
     def find(self, start: bytes) -> tuple[Intake | None, bool]:
         """Looks up a request.

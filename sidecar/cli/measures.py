@@ -5,17 +5,19 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
+from sidecar.measures.needs import Need
 from sidecar.measures.table import MEASURES
 
 
 def measures() -> None:
-    """Lists the measures: formula, what each needs, which way is better, how its cost grows."""
+    """Lists the measures: formula, which are computed by default, needs, which way is better, cost."""
     table = Table(show_edge=False, pad_edge=False)
-    for name in ("measure", "formula", "better", "needs", "cost"):
-        table.add_column(name, overflow="fold")
+    for name in ("measure", "default", "formula", "better", "needs", "cost"):
+        table.add_column(name, overflow="fold", no_wrap=name == "measure")
     for one in MEASURES:
         better = "high" if one.direction > 0 else "low"
-        table.add_row(one.name, one.formula, better, one.needs, one.cost)
+        needs = ", ".join(need.value for need in Need if need in one.requires)
+        table.add_row(one.name, "yes" if one.default else "", one.formula, better, needs, one.cost)
     console = Console()
     console.print(table)
     console.print(

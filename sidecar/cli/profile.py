@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from rich.text import Text
 
 from sidecar.cli.options import Label, listed
 from sidecar.domain.errors import InvalidError
+from sidecar.domain.features import WORD_BUCKETS
 from sidecar.domain.profile import PARTITION_ROWS, SourceProfile
 from sidecar.profiles.build import build_profile
 from sidecar.profiles.data import Rows, open_rows
@@ -96,9 +98,12 @@ def show(path: Path, *, format: Literal["table", "json"] = "table") -> None:  # 
     if format == "json":
         sys.stdout.write(json.dumps(_content(profile, path.stat().st_size)) + "\n")
         return
-    Console(highlight=False).print(
-        _facts(profile, path), _class_table(profile), _feature_table(profile), sep="\n", markup=False
-    )
+    tables = [_facts(profile, path), _class_table(profile)]
+    if profile.words:
+        tables.append(_word_table(profile))
+    if _numeric(profile):
+        tables.append(_feature_table(profile))
+    Console(highlight=False).print(*tables, sep="\n", markup=False)
 
 
 def _rows_to_read(train: Rows, validation: Rows | None) -> int | None:
@@ -108,10 +113,12 @@ def _rows_to_read(train: Rows, validation: Rows | None) -> int | None:
 
 
 def _in_short(profile: SourceProfile) -> str:
+    numeric = len(_numeric(profile))
     parts = [
         f"{profile.rows} rows",
         f"{len(profile.reference)} partitions of {profile.partition_rows}",
-        f"{len(profile.low)} features",
+        *([f"{numeric} features"] if numeric else []),
+        *([f"{len(profile.words)} words"] if numeric < len(profile.low) else []),
         f"{len(profile.classes)} classes",
         "no validation"
         if profile.validation is None
@@ -130,6 +137,7 @@ def _content(profile: SourceProfile, size_bytes: int) -> dict[str, Any]:
         "model_sha256": profile.model_sha256,
         "inputs": [asdict(spec) for spec in profile.inputs],
         "output": profile.output,
+        "output_kind": profile.output_kind,
         "rows": profile.rows,
         "partition_rows": profile.partition_rows,
         "partitions": len(profile.reference),
@@ -139,6 +147,7 @@ def _content(profile: SourceProfile, size_bytes: int) -> dict[str, Any]:
             dict(zip(("name", "low", "high", "mean", "variance"), values, strict=True))
             for values in zip(names, *(array.tolist() for array in statistics), strict=True)
         ],
+        "words": dict(zip(profile.words, profile.word_counts.sum(axis=0).tolist(), strict=True)),
         "validation": None
         if validation is None
         else {
@@ -160,7 +169,7 @@ def _facts(profile: SourceProfile, path: Path) -> Table:
         ("profile", f"{path}, {path.stat().st_size} bytes, format {FORMAT_VERSION}"),
         ("model", profile.model_sha256),
         ("inputs", inputs),
-        ("output", profile.output),
+        ("output", f"{profile.output} ({profile.output_kind})"),
         ("holds", _in_short(profile)),
         ("built with", versions),
     ):
@@ -180,15 +189,37 @@ def _class_table(profile: SourceProfile) -> Table:
     return table
 
 
+def _word_table(profile: SourceProfile) -> Table:
+    counts = profile.word_counts.sum(axis=0)
+    table = Table("word", title=_title("most frequent words", len(profile.words)))
+    for name in ("count", "share of these words"):
+        table.add_column(name, justify="right")
+    for word, count in list(zip(profile.words, counts.tolist(), strict=True))[:_SHOWN]:
+        table.add_row(Text(word), str(count), f"{count / max(counts.sum(), 1):.4f}")
+    return table
+
+
 def _feature_table(profile: SourceProfile) -> Table:
-    table = Table("feature", title=_title("features", len(profile.low)))
+    places = _numeric(profile)
+    table = Table("feature", title=_title("features", len(places)))
     for name in ("low", "high", "mean", "deviation"):
         table.add_column(name, justify="right")
     names = profile.feature_names or tuple(map(str, range(len(profile.low))))
-    for place, name in enumerate(names[:_SHOWN]):
+    for place in places[:_SHOWN]:
         numbers = (profile.low, profile.high, profile.mean, np.sqrt(profile.variance))
-        table.add_row(Text(name), *(f"{array[place]:.4g}" for array in numbers))
+        table.add_row(Text(names[place]), *(f"{array[place]:.4g}" for array in numbers))
     return table
+
+
+def _numeric(profile: SourceProfile) -> list[int]:
+    """Places of the features that are values of the inputs; the others count words in hashed buckets."""
+    places: list[int] = []
+    first = 0
+    for spec in profile.inputs:
+        width = WORD_BUCKETS if spec.datatype == "BYTES" else prod(spec.shape)
+        places += range(first, first + width) if spec.datatype != "BYTES" else ()
+        first += width
+    return places
 
 
 def _title(what: str, count: int) -> str:

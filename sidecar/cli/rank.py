@@ -1,84 +1,171 @@
-"""`pilotfish rank`: the same ranking offline, from a data file, with no server."""
+"""`pilotfish rank`: the same ranking offline, from a file, with no server."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from google.protobuf import json_format
-from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.v1 import ranking_pb2
 from rich.console import Console
 
 from sidecar.cli.options import Label, listed
+from sidecar.cli.report import report_page
 from sidecar.cli.table import ranking_table
 from sidecar.config import load_candidates
 from sidecar.domain.errors import InvalidError
-from sidecar.domain.tensors import Array, Batch
-from sidecar.profiles.data import open_rows
+from sidecar.domain.tensors import Array
+from sidecar.files import replace_file
 from sidecar.ranking.score import regret, spearman
-from sidecar.scoring.endpoint import EndpointScorer
+from sidecar.scoring.endpoint import EndpointScorer, Round
+from sidecar.scoring.offline import answer_rows
 from sidecar.scoring.opening import OpenOnnx, threads_within
-from sidecar.scoring.report import report
+from sidecar.scoring.predictions import rank_predictions, read_predictions
+from sidecar.scoring.report import explanations, ranking_message
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A ranking with what it came from.
+
+    Attributes:
+        made: the round.
+        endpoint: its name.
+        incumbent: name of the candidate that serves now; empty for none.
+        votes: each compared candidate's class for each item [n], by name.
+        compared: names of the candidates whose source's features could be compared with the data's.
+        accuracies: the true ones of the candidates that answered, by name; None without labels.
+    """
+
+    made: Round
+    endpoint: str
+    incumbent: str
+    votes: dict[str, Array]
+    compared: frozenset[str]
+    accuracies: dict[str, float] | None
 
 
 def rank(
     *,
-    candidates: Path,
-    data: Path,
+    candidates: Path | None = None,
+    data: Path | None = None,
+    predictions: Path | None = None,
     features: str | None = None,
     labels: Label = None,
+    segments: str | None = None,
     limit: int = 4096,
+    report: Path | None = None,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> None:
-    """Ranks candidates on the rows of a file.
+    """Ranks candidates on the rows of a file, or by predictions that they made elsewhere.
 
     Args:
         candidates: a configuration file with one endpoint, or a file with just its `candidates`.
         data: .npz, .parquet or .csv with the inputs.
-        features: columns or arrays to use, comma-separated; default: all but the labels.
+        predictions: instead of the two above, .npz with an array `NAME|predictions` [items, candidates] of
+            classes, and where they have names `models` and `classes`.
+        features: columns or arrays to use, comma-separated; default: all but the labels. Of several arrays
+            of predictions, the one to use.
         labels: column or array with the true classes; adds how good the ranking was.
+        segments: column or array of `data` with one value a row; each value's rows get their own ranking.
         limit: rows to use, from the file's beginning.
+        report: an HTML page to write, one file that needs no network: the ranking, what it came from, and
+            what it assumes.
         format: how the ranking is printed.
     """
-    endpoint = load_candidates(candidates)
-    window = endpoint.window.model_copy(update={"items": limit, "bytes": 1 << 40})
-    endpoint = endpoint.model_copy(update={"window": window})
-    scorer = EndpointScorer(endpoint, open_model=OpenOnnx(threads_within(math.inf)), clock=time.monotonic)
-    scorer.load()
-    model = next((one.loaded.model for one in scorer.candidates if one.loaded), None)
-    if model is None:
-        reasons = "; ".join(f"{one.settings.name}: {one.reason}" for one in scorer.candidates)
-        raise InvalidError(f"no candidate can answer: {reasons}")
-    truth: list[Array] = []
-    for inputs, names in open_rows(data, model.inputs, features=listed(features), label=labels):
-        left = limit - len(scorer.window)
-        scorer.window.append(Batch(inputs={name: array[:left] for name, array in inputs.items()}, outputs={}))
-        if names is not None:
-            truth.append(names[:left])
-        if left <= len(next(iter(inputs.values()))):
-            break
-    made = None
-    while made is None:
-        made = scorer.round()
-        while scorer.step():
-            pass
-    message = report(scorer, made, generation=0, made_at_s=time.time(), cpu_s=0.0, resident_bytes=0)
-    accuracies = _accuracies(scorer, np.concatenate(truth)) if truth else None
+    if report is not None and not report.parent.is_dir():
+        raise InvalidError(f"--report: there is no folder {report.parent}: make it first")
+    if predictions is None and candidates is not None and data is not None:
+        outcome = _of_models(candidates, data, listed(features), labels, segments, limit)
+    elif predictions is not None and candidates is None and data is None and segments is None:
+        outcome = _of_predictions(predictions, features, labels, limit)
+    else:
+        raise InvalidError("give --candidates and --data, or --predictions alone; --segments needs --data")
+    made_at_s = time.time()
+    ranking = ranking_message(
+        outcome.made, endpoint=outcome.endpoint, incumbent=outcome.incumbent, made_at_s=made_at_s
+    )
+    worth = _in_words(_score(ranking, outcome.accuracies)) if outcome.accuracies else ""
+    if report is not None:
+        page = report_page(
+            outcome.made.ranking,
+            endpoint=outcome.endpoint,
+            incumbent=outcome.incumbent,
+            made_at_s=made_at_s,
+            votes=outcome.votes,
+            compared=outcome.compared,
+            accuracies=outcome.accuracies or {},
+            worth=worth,
+        )
+        # A name may hold what UTF-8 cannot: half of a surrogate pair.
+        replace_file(report, page.encode("utf-8", errors="replace"))
     if format == "json":
-        print(json.dumps(_as_json(message, accuracies), indent=2))  # noqa: T201 - the output
+        explained = explanations(outcome.made, incumbent=outcome.incumbent, made_at_s=made_at_s)
+        print(json.dumps(_as_json(ranking, explained, outcome.accuracies), indent=2))  # noqa: T201 - the output
         return
     console = Console()
-    console.print(ranking_table(message.ranking, accuracies))
-    if accuracies:
-        score = _score(message, accuracies)
-        console.print(
-            f"top pick {score['top'] or '-'}, best {score['best']}, regret {_ratio(score['regret'])}, "
-            f"Spearman {_ratio(score['spearman'])}"
-        )
+    console.print(ranking_table(ranking, outcome.accuracies))
+    if worth:
+        console.print(worth, markup=False)
+    if report is not None:
+        console.print(f"wrote {report}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _of_models(
+    candidates: Path,
+    data: Path,
+    features: tuple[str, ...],
+    labels: str | None,
+    segments: str | None,
+    limit: int,
+) -> _Outcome:
+    endpoint = load_candidates(candidates)
+    scorer, truth = answer_rows(
+        endpoint,
+        data,
+        open_model=OpenOnnx(threads_within(math.inf)),
+        features=features,
+        label=labels,
+        segments=segments,
+        limit=limit,
+    )
+    accuracies = None if truth is None else _accuracies(scorer, truth)
+    made = scorer.rank()
+    names, evidence, _ = scorer.evidence()
+    votes = dict(zip(names, evidence.votes, strict=True)) if names else {}
+    compared = frozenset(
+        name
+        for name, target, limits in zip(names, evidence.targets, evidence.thresholds, strict=True)
+        if target is not None and limits is not None and target.feature_counts.size
+    )
+    return _Outcome(made, endpoint.name, endpoint.incumbent, votes, compared, accuracies)
+
+
+def _of_predictions(path: Path, array: str | None, labels: str | None, limit: int) -> _Outcome:
+    whole = read_predictions(path, predictions=array, label=labels)
+    read = whole.take(np.arange(len(whole.answers))[:limit])
+    start = time.monotonic()
+    ranking = rank_predictions(read)
+    made = Round(1, ranking, time.monotonic() - start)
+    votes = dict(zip(read.names, read.answers.T, strict=True))
+    accuracies = None
+    if read.truth is not None:
+        right = (read.answers == read.truth[:, None]).mean(axis=0)
+        accuracies = dict(zip(read.names, right.tolist(), strict=True))
+    return _Outcome(made, path.stem, "", votes, frozenset(), accuracies)
+
+
+def _in_words(score: Mapping[str, Any]) -> str:
+    return (
+        f"top pick {score['top'] or '-'}, best {score['best']}, regret {_ratio(score['regret'])}, "
+        f"Spearman {_ratio(score['spearman'])}"
+    )
 
 
 def _ratio(value: float | None) -> str:
@@ -100,10 +187,8 @@ def _accuracies(scorer: EndpointScorer, truth: Array) -> dict[str, float]:
     return accuracies
 
 
-def _score(message: scoring_pb2.Report, accuracies: dict[str, float]) -> dict[str, Any]:
-    ranked = [
-        one for one in message.ranking.candidates if one.HasField("accuracy") and one.name in accuracies
-    ]
+def _score(ranking: ranking_pb2.Ranking, accuracies: dict[str, float]) -> dict[str, Any]:
+    ranked = [one for one in ranking.candidates if one.HasField("accuracy") and one.name in accuracies]
     truth = np.array([accuracies[one.name] for one in ranked])
     estimates = np.array([one.accuracy.value for one in ranked])
     return {
@@ -114,18 +199,24 @@ def _score(message: scoring_pb2.Report, accuracies: dict[str, float]) -> dict[st
     }
 
 
-def _as_json(message: scoring_pb2.Report, accuracies: dict[str, float] | None) -> dict[str, Any]:
+def _as_json(
+    ranking: ranking_pb2.Ranking,
+    explained: Sequence[ranking_pb2.ExplainCandidateResponse],
+    accuracies: dict[str, float] | None,
+) -> dict[str, Any]:
     document: dict[str, Any] = json_format.MessageToDict(
-        message.ranking, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        ranking, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     # protobuf's JSON writes 64-bit numbers as text.
-    document |= {"items": message.ranking.items, "round": message.ranking.round}
-    for entry, explanation in zip(document["candidates"], message.explanations, strict=True):
+    document |= {"items": ranking.items, "round": ranking.round}
+    for entry, segment in zip(document["segments"], ranking.segments, strict=True):
+        entry["items"] = segment.items
+    for entry, explanation in zip(document["candidates"], explained, strict=True):
         entry["measures"] = {
             measure.name: measure.value.value for measure in explanation.measures if measure.HasField("value")
         }
         if accuracies:
             entry["true_accuracy"] = accuracies.get(entry["name"])
     if accuracies:
-        document["score"] = _score(message, accuracies)
+        document["score"] = _score(ranking, accuracies)
     return document

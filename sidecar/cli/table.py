@@ -31,7 +31,7 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
     """The ranking, best first, with the reasons below; `truth` adds what only labels can tell."""
     table = Table(show_edge=False, pad_edge=False)
     for name, justify in _COLUMNS:
-        table.add_column(name, justify=justify, no_wrap=True)
+        table.add_column(name, justify=justify, no_wrap=name != "candidate", overflow="fold")
     if truth is not None:
         table.add_column("truth", justify="right")
     reasons = []
@@ -51,10 +51,22 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
         table.add_row(*cells)
         if one.reason:
             reasons.append(Text(f"{one.name}: {one.reason}", style="dim"))
+    serves = ", * serves now" if any(one.incumbent for one in ranking.candidates) else ""
     heading = Text.assemble(
         (ranking.endpoint, "bold"),
-        f"  round {ranking.round}, {ranking.items} items, * serves now: ",
+        f"  round {ranking.round}, {ranking.items} items{serves}: ",
         state_text(ranking.state),
         f"  {ranking.reason}",
     )
-    return Group(heading, table, *reasons)
+    return Group(heading, table, *reasons, *(_segment_line(one) for one in ranking.segments))
+
+
+def _segment_line(one: ranking_pb2.Segment) -> Text:
+    """One segment: its top candidate, state and share."""
+    return Text.assemble(
+        "segment ",
+        (one.name, "bold"),
+        f"  {one.share:.0%} of the items, top {one.top_candidate or '-'}: ",
+        state_text(one.state),
+        f"  {one.reason}",
+    )

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from sidecar.config.units import Address, FilePath, Seconds, Size
+from sidecar.domain.errors import InvalidError
+from sidecar.measures.table import DEFAULT, find_measure
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+def _measure(name: str) -> str:
+    try:
+        return find_measure(name).name
+    except InvalidError as error:
+        raise ValueError(str(error)) from error
+
+
+MeasureName = Annotated[str, AfterValidator(_measure)]
 
 
 class _Section(BaseModel):
@@ -56,7 +68,7 @@ class Output(_Section):
 
     tensor: str | None = Field(
         default=None,
-        description="tensor with class probabilities or logits; default: the incumbent's profile says",
+        description="the tensor's name there, where it is not that of the incumbent's profile",
     )
 
 
@@ -65,6 +77,36 @@ class Window(_Section):
 
     items: int = Field(default=4096, ge=1, le=1 << 20, description="items, at most")
     bytes: Size = Field(default=64 << 20, description="bytes, or with a unit, of the items, at most")
+
+
+class Segments(_Section):
+    """What splits the window into kinds of traffic, each with a ranking of its own: one of three ways."""
+
+    tensor: str | None = Field(
+        default=None, min_length=1, description="request tensor with one value an item, the segment's name"
+    )
+    # gRPC metadata keys are lower case; `:` would begin a key of HTTP/2's own.
+    metadata: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")] | None = Field(
+        default=None, description="gRPC metadata key, lower case; its value names the request's segment"
+    )
+    inputs: Literal[True] | None = Field(
+        default=None, description="true: found by itself from the inputs, once the window holds 256 items"
+    )
+    # Every segment costs a ranking each round.
+    max: int = Field(
+        default=4,
+        ge=1,
+        le=16,
+        description="segments with a name, at most: the most frequent values with ranking.min_items items; "
+        "what is left is the segment `other`",
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in ("tensor", "metadata", "inputs") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            raise ValueError(f"give one of tensor, metadata, inputs; there is {', '.join(ways) or 'none'}")
+        return self
 
 
 class Onnx(_Section):
@@ -107,6 +149,9 @@ class Ranking(_Section):
     objectives: tuple[Literal["accuracy"], ...] = Field(
         default=("accuracy",), min_length=1, description="this version ranks by accuracy"
     )
+    measures: tuple[MeasureName, ...] = Field(
+        default=DEFAULT, description="what ExplainCandidate shows; `pilotfish measures` lists all"
+    )
     seed: int = Field(default=0, ge=0, description="of the bootstrap")
 
 
@@ -119,6 +164,10 @@ class Endpoint(_Section):
     input: Input = Field(default=Input(), description="what of a request the candidates are given")
     output: Output = Field(default=Output(), description="what of the incumbent's live answer is used")
     window: Window = Field(default=Window(), description="what is remembered of the traffic")
+    segments: Segments | None = Field(
+        default=None,
+        description="splits the window into kinds of traffic; default: not split. A change starts it anew",
+    )
     incumbent: Name = Field(description="the candidate that serves now")
     candidates: tuple[Candidate, ...] = Field(
         min_length=1, max_length=256, description="the models that could serve"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sidecar.domain.answers import OutputKind
 from sidecar.domain.tensors import Array, Floats, TensorSpec
 
 # One partition size and one bin count for all profiles, so that all candidates' histograms compare.
@@ -13,6 +14,12 @@ FEATURE_BINS = 12
 # Beyond this many features only ranges and moments are kept, so that a profile stays small.
 MAX_BINNED_FEATURES = 4096
 MAX_PARTITIONS = 200
+# Cosine and sine of this many random projections: a kernel's value is off by about 1 / sqrt(128).
+FOURIER_FREQUENCIES = 128
+# The words of a text source that are kept, and the rows that a word must stand in: what a single
+# row or two say never leaves the training data.
+MAX_WORDS = 1000
+MIN_WORD_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +47,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class SourceProfile:
-    """Source statistics of one candidate; d features, K classes, S partitions.
+    """Source statistics of one candidate; d features, K classes, S partitions, W words.
 
     Partitions are `partition_rows` training rows each, drawn at random (seeded) without replacement.
 
@@ -48,6 +55,7 @@ class SourceProfile:
         model_sha256: of the model file that the profile belongs to.
         inputs: the model's inputs, in its order.
         output: the model's output that holds class probabilities or logits.
+        output_kind: which of the two; decided over the validation rows, or else the first training rows.
         classes: class names in the order of the output's last axis.
         feature_names: d names; empty where d > MAX_BINNED_FEATURES.
         rows: training rows seen.
@@ -60,6 +68,11 @@ class SourceProfile:
         pooled: counts [S, BINS + 2]; each feature scaled by [low, high], outermost bins outside it.
         feature_edges: [d, FEATURE_BINS - 1], inner quantile edges; empty where d is too large.
         feature_counts: [S, d, FEATURE_BINS]; by those edges, the last bin open.
+        fourier: mean random Fourier features [2 FOURIER_FREQUENCIES], see `sidecar.measures.fourier`;
+            empty where d is too large.
+        fourier_rows: training rows behind that mean.
+        words: the most frequent words of BYTES inputs, most frequent first; empty without any.
+        word_counts: [S, W], by partition.
         class_prior: [K], shares of the training labels; uniform where the data had none.
         validation: statistics of the labelled validation data; None without any.
         built_with: versions of what built it, by name.
@@ -68,6 +81,7 @@ class SourceProfile:
     model_sha256: str
     inputs: tuple[TensorSpec, ...]
     output: str
+    output_kind: OutputKind
     classes: tuple[str, ...]
     feature_names: tuple[str, ...]
     rows: int
@@ -80,6 +94,10 @@ class SourceProfile:
     pooled: Array
     feature_edges: Floats
     feature_counts: Array
+    fourier: Floats
+    fourier_rows: int
+    words: tuple[str, ...]
+    word_counts: Array
     class_prior: Floats
     validation: Validation | None
     built_with: dict[str, str]

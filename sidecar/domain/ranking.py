@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from sidecar.domain.tensors import Array
 
 
 class State(enum.Enum):
@@ -68,15 +70,36 @@ class CandidateRank:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A kind of traffic inside the window, with its own ranking.
+
+    Attributes:
+        name: stable from round to round.
+        rule: how items are assigned, in words.
+        share: of the window's items.
+        ranking: of its items alone; has no segments of its own.
+        items: which of the items that were ranked it holds; bool [n].
+    """
+
+    name: str
+    rule: str
+    share: float
+    ranking: Ranking
+    items: Array = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Ranking:
     """The candidates of an endpoint, best first.
 
     Attributes:
         items: window items that every ranked candidate answered.
         candidates: ranked ones by rank, then those without.
+        segments: kinds of traffic that the whole was weighed from, largest first; empty without any.
     """
 
     items: int
     state: State
     reason: str
     candidates: tuple[CandidateRank, ...]
+    segments: tuple[Segment, ...] = ()

@@ -21,10 +21,6 @@ from sidecar.measures.interval import mean_estimate
 REFERENCE_TAU = 0.1
 MAX_SHIFTED = 10
 
-_NO_PARTITION = "the window holds no full partition yet: {rows} rows are needed"
-_ONE_SOURCE_PARTITION = "the profile holds one partition; build it from at least {rows} rows"
-_NO_FEATURES = "the profile keeps no feature histograms: the input has too many features"
-
 
 def reference_counts_under(evidence: Evidence, tau: float) -> tuple[Array, ...]:
     """Counts, for every candidate and target partition, the source partitions that match.
@@ -35,25 +31,26 @@ def reference_counts_under(evidence: Evidence, tau: float) -> tuple[Array, ...]:
         int64 [T] of each candidate.
     """
     groups: dict[bytes, list[int]] = {}
-    for index, target in enumerate(evidence.targets):
+    sources = evidence.sources
+    for index, (_, target) in enumerate(sources):
         groups.setdefault(target.reference.tobytes(), []).append(index)
     counts: dict[int, Array] = {}
     for members in groups.values():
-        sources = [evidence.profiles[index].reference for index in members]
-        found = matches(np.concatenate(sources), evidence.targets[members[0]].reference, tau)
-        ends = np.cumsum([len(source) for source in sources])[:-1]
+        stored = [sources[index][0].reference for index in members]
+        found = matches(np.concatenate(stored), sources[members[0]][1].reference, tau)
+        ends = np.cumsum([len(source) for source in stored])[:-1]
         for index, part in zip(members, np.split(found, ends), strict=True):
             counts[index] = part.sum(axis=0)
-    return tuple(counts[index] for index in range(len(evidence.targets)))
+    return tuple(counts[index] for index in range(len(sources)))
 
 
-def adaptivity(evidence: Evidence) -> tuple[Estimate | str, ...]:
+def adaptivity(evidence: Evidence) -> tuple[Estimate, ...]:
     """Counts matching pairs of source and target partitions, per target partition.
 
     Every partition is scaled by itself, so location and scale of the traffic do not count.
 
     Returns:
-        value 0 to S of each candidate, or why there is none.
+        value 0 to S of each candidate.
 
     References:
         arXiv 2206.00188: #{(i, j): JSD(S_i, T_j) < tau} / #T.
@@ -61,57 +58,43 @@ def adaptivity(evidence: Evidence) -> tuple[Estimate | str, ...]:
     counts = reference_counts_under(evidence, REFERENCE_TAU)
     return tuple(
         mean_estimate(found, (0, len(profile.reference)))
-        if len(found)
-        else _NO_PARTITION.format(rows=profile.partition_rows)
-        for profile, found in zip(evidence.profiles, counts, strict=True)
+        for (profile, _), found in zip(evidence.sources, counts, strict=True)
     )
 
 
-def coverage(evidence: Evidence) -> tuple[Estimate | str, ...]:
+def coverage(evidence: Evidence) -> tuple[Estimate, ...]:
     """Takes the share of target partitions that at least one source partition matches.
 
     Scaled by the source's range, so that shifts in location and scale count; the threshold is
     the source's own.
 
     Returns:
-        value 0 to 1 of each candidate, or why there is none.
+        value 0 to 1 of each candidate.
     """
-    answers: list[Estimate | str] = []
-    for profile, target, limits in _each(evidence):
-        if not len(target.pooled):
-            answers.append(_NO_PARTITION.format(rows=profile.partition_rows))
-        elif limits.pooled is None:
-            answers.append(_ONE_SOURCE_PARTITION.format(rows=2 * profile.partition_rows))
-        else:
-            found = np.asarray(matches(profile.pooled, target.pooled, limits.pooled).any(axis=0))
-            answers.append(mean_estimate(found, (0, 1)))
+    answers = []
+    for (profile, target), limits in zip(evidence.sources, evidence.limits, strict=True):
+        found = np.asarray(matches(profile.pooled, target.pooled, limits.pooled).any(axis=0))
+        answers.append(mean_estimate(found, (0, 1)))
     return tuple(answers)
 
 
-def feature_coverage(evidence: Evidence) -> tuple[Estimate | str, ...]:
+def feature_coverage(evidence: Evidence) -> tuple[Estimate, ...]:
     """Takes the mean share of features whose histogram lies as near the source as its own do.
 
     Returns:
-        value 0 to 1 of each candidate, or why there is none; about 0.95 for traffic like the source.
+        value 0 to 1 of each candidate; about 0.95 for traffic like the source.
     """
-    answers: list[Estimate | str] = []
-    for profile, target, limits in _each(evidence):
-        if not len(target.feature_counts):
-            answers.append(_NO_PARTITION.format(rows=profile.partition_rows))
-        elif not profile.feature_counts.shape[1]:
-            answers.append(_NO_FEATURES)
-        elif limits.features is None:
-            answers.append(_ONE_SOURCE_PARTITION.format(rows=2 * profile.partition_rows))
-        else:
-            whole = profile.feature_counts.sum(axis=0)
-            apart = [jsd(partition, whole) for partition in target.feature_counts]
-            within = [(values <= limits.features).mean() for values in apart]
-            answers.append(mean_estimate(np.array(within), (0, 1)))
+    answers = []
+    for (profile, target), limits in zip(evidence.sources, evidence.limits, strict=True):
+        whole = profile.feature_counts.sum(axis=0)
+        apart = [jsd(partition, whole) for partition in target.feature_counts]
+        within = [(values <= limits.features).mean() for values in apart]
+        answers.append(mean_estimate(np.array(within), (0, 1)))
     return tuple(answers)
 
 
 def shifted_features(
-    profile: SourceProfile, target: TargetStatistics, limits: SourceThresholds
+    profile: SourceProfile | None, target: TargetStatistics | None, limits: SourceThresholds | None
 ) -> tuple[FeatureShift, ...]:
     """Names the features whose window lies farther from the source than its partitions do.
 
@@ -120,7 +103,7 @@ def shifted_features(
     Returns:
         farthest beyond its threshold first, at most MAX_SHIFTED; none where nothing is known.
     """
-    if limits.features is None or not len(target.feature_counts):
+    if profile is None or target is None or limits is None or not target.feature_counts.size:
         return ()
     apart: Floats = jsd(target.feature_counts.sum(axis=0), profile.feature_counts.sum(axis=0))
     worst = np.argsort(limits.features - apart, kind="stable")[:MAX_SHIFTED]
@@ -134,9 +117,3 @@ def shifted_features(
         for index in worst
         if apart[index] > limits.features[index]
     )
-
-
-def _each(
-    evidence: Evidence,
-) -> zip[tuple[SourceProfile, TargetStatistics, SourceThresholds]]:
-    return zip(evidence.profiles, evidence.targets, evidence.thresholds, strict=True)

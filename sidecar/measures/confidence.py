@@ -7,16 +7,14 @@ from sidecar.domain.ranking import Estimate
 from sidecar.measures.interval import mean_estimate
 
 
-def confidence(evidence: Evidence) -> tuple[Estimate | str, ...]:
+def confidence(evidence: Evidence) -> tuple[Estimate, ...]:
     """Takes the mean of the highest probability over the window's items.
 
     Returns:
-        value 1/K to 1 of each candidate, or why there is none.
+        value 1/K to 1 of each candidate.
 
     References:
         Hendrycks & Gimpel 2017; as an estimate of accuracy, Garg et al. 2022 (AC).
     """
-    if not evidence.probabilities.shape[1]:
-        return ("the window holds no answered items",) * len(evidence.profiles)
     highest = evidence.probabilities.max(axis=2)
     return tuple(mean_estimate(scores, (0, 1)) for scores in highest)

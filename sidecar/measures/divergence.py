@@ -72,6 +72,34 @@ def matches(sources: Array, targets: Array, tau: float | Floats) -> Array:
     return found
 
 
+def squared_hellinger(sources: Array, targets: Array) -> Floats:
+    """Squared Hellinger distances H2 of all pairs; no logarithms, one matrix product.
+
+    Args:
+        sources: counts, shape [sources, bins]; each sums to more than 0.
+        targets: counts, shape [targets, bins]; each sums to more than 0.
+
+    Returns:
+        0 to 1, shape [sources, targets].
+
+    Raises:
+        InvalidError: a histogram is empty.
+    """
+    return np.asarray(np.clip(1 - unit_roots(sources) @ unit_roots(targets).T, 0, 1))
+
+
+def unit_roots(counts: Array) -> Floats:
+    """Square roots of shares: unit vectors whose distance is sqrt(2 H2).
+
+    Args:
+        counts: shape [..., bins]; each sums to more than 0.
+
+    Raises:
+        InvalidError: a histogram is empty.
+    """
+    return np.sqrt(_shares(counts))
+
+
 def pairwise_jsd(counts: Array) -> Floats:
     """Divergences between all pairs of different histograms.
 

@@ -11,14 +11,12 @@ from sidecar.domain.ranking import Estimate
 from sidecar.measures.interval import mean_estimate
 
 
-def entropy(evidence: Evidence) -> tuple[Estimate | str, ...]:
+def entropy(evidence: Evidence) -> tuple[Estimate, ...]:
     """Takes the mean entropy of the answered distributions over the window's items.
 
     Returns:
-        value 0 to ln K, nats, of each candidate, or why there is none.
+        value 0 to ln K, nats, of each candidate.
     """
-    if not evidence.probabilities.shape[1]:
-        return ("the window holds no answered items",) * len(evidence.profiles)
     most = math.log(len(evidence.labels))
     tiny = np.finfo(np.float64).tiny
     answers = []

@@ -9,7 +9,7 @@ from sidecar.domain.ranking import Estimate
 from sidecar.measures.interval import LEVEL, Z
 
 
-def l2_distance(evidence: Evidence) -> tuple[Estimate | str, ...]:
+def l2_distance(evidence: Evidence) -> tuple[Estimate, ...]:
     """Takes the Euclidean distance of the two means, features scaled to the source's range.
 
     A constant source feature keeps its own unit. The interval bounds the error of both means
@@ -17,16 +17,13 @@ def l2_distance(evidence: Evidence) -> tuple[Estimate | str, ...]:
     source's variance for the window's too.
 
     Returns:
-        value of each candidate, or why there is none.
+        value of each candidate.
 
     References:
         arXiv 2206.00188, L2D.
     """
-    answers: list[Estimate | str] = []
-    for profile, target in zip(evidence.profiles, evidence.targets, strict=True):
-        if not target.items:
-            answers.append("the window holds no items")
-            continue
+    answers: list[Estimate] = []
+    for profile, target in evidence.sources:
         span = np.where(profile.high > profile.low, profile.high - profile.low, 1.0)
         value = float(np.linalg.norm((target.mean - profile.mean) / span))
         scaled_variance = float((profile.variance / span**2).sum())

@@ -6,15 +6,18 @@ import numpy as np
 
 from sidecar.domain.evidence import SourceThresholds
 from sidecar.domain.profile import SourceProfile
-from sidecar.measures.divergence import jsd, pairwise_jsd
+from sidecar.measures.divergence import jsd, pairwise_jsd, squared_hellinger
 
 # Traffic like the source is judged to lie outside in one comparison of twenty.
 QUANTILE = 0.95
 _MIN_PARTITIONS = 2
 
 
-def source_thresholds(profile: SourceProfile) -> SourceThresholds:
+def source_thresholds(profile: SourceProfile) -> SourceThresholds | None:
     """Derives a profile's thresholds; they are constant, so once a profile is enough.
+
+    A partition's nearest other lies at least as far as a value that is alone in its bin makes it:
+    where all partitions are equal, chance could have put them so far apart.
 
     A feature's partitions are compared with the source without them: against a whole that holds
     the partition itself, chance differences look smaller than a live partition's do.
@@ -23,14 +26,15 @@ def source_thresholds(profile: SourceProfile) -> SourceThresholds:
         profile: of the candidate.
 
     Returns:
-        the 95 % quantiles, nats.
+        the 95 % quantiles and the nearest distances; None where the source has one partition.
     """
     counts = profile.feature_counts
     if len(profile.pooled) < _MIN_PARTITIONS:
-        return SourceThresholds(pooled=None, features=None)
+        return None
     pooled = float(np.quantile(pairwise_jsd(profile.pooled), QUANTILE))
-    if not counts.shape[1]:
-        return SourceThresholds(pooled=pooled, features=None)
+    distances = squared_hellinger(profile.pooled, profile.pooled)
+    np.fill_diagonal(distances, 1.0)
+    nearest = np.maximum(distances.min(axis=0), 1 / (2 * profile.pooled[0].sum()))
     whole = counts.sum(axis=0)
     apart = np.stack([jsd(partition, whole - partition) for partition in counts])
-    return SourceThresholds(pooled=pooled, features=np.quantile(apart, QUANTILE, axis=0))
+    return SourceThresholds(pooled, nearest, np.quantile(apart, QUANTILE, axis=0))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Final
 
 import numpy as np
 
+from sidecar.domain.answers import OutputKind, class_probabilities
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.features import feature_names, to_features
 from sidecar.domain.profile import (
@@ -18,15 +19,18 @@ from sidecar.domain.profile import (
     SourceProfile,
 )
 from sidecar.domain.tensors import Array, Floats
+from sidecar.domain.words import row_words
+from sidecar.measures.fourier import mean_fourier
 from sidecar.profiles.data import Rows
 from sidecar.profiles.labels import LabelCounts, check_named, class_names, class_prior
 from sidecar.profiles.moments import Moments
 from sidecar.profiles.partitions import Draw, PartitionCounts, PartitionRanges
 from sidecar.profiles.validation import Answers, answer, unlabelled, validate
+from sidecar.profiles.vocabulary import PartitionWords, WordTally
 
 _SAMPLE_BYTES: Final = 32 << 20
 _SAMPLE_ROWS: Final = 20_000
-_PROBE_ROWS: Final = 8
+_PROBE_ROWS: Final = 64
 
 
 def build_profile(
@@ -42,7 +46,7 @@ def build_profile(
 ) -> SourceProfile:
     """Reads the training rows twice (a file of unknown length three times) and validates the model.
 
-    Memory is bounded, however many training rows there are; validation keeps 8 bytes a row.
+    Memory is bounded, however many training rows there are; validation keeps 16 bytes a row.
 
     Args:
         model: answers the validation rows and tells how many classes there are.
@@ -51,14 +55,15 @@ def build_profile(
         output: the output with class probabilities or logits.
         classes: class names in the output's order; None: see `class_names`.
         partition_rows: rows in a partition.
-        seed: of the drawn partitions and the sample for the quantile edges; same seed, same profile.
+        seed: of the drawn partitions and the sample for quantile edges, words and Fourier features;
+            same seed, same profile.
         progress: told how many rows were read since it was last told.
 
     Raises:
         InvalidError: the rows are too few, do not fit the model, or hold an unknown label.
     """
     # What can be refused without reading everything is refused first.
-    width, features = _probe(model, train, output)
+    width, features, kind = _probe(model, train, output)
     if classes is not None:
         check_named(classes, width)
     if validation is not None and validation.label is None:
@@ -81,26 +86,35 @@ def build_profile(
         PartitionRanges(partitions),
         LabelCounts(str(train.path)),
     )
-    sampled = []
-    for first, values, truth in _batches(train, total, progress):
+    sampled = [np.empty((0, features), dtype=np.float32)]
+    tally = WordTally()
+    for first, inputs, values, truth in _batches(train, total, progress):
         moments.add(values)
         ranges.add(*draw.within(first, values))
         if features <= MAX_BINNED_FEATURES:
             sampled.append(sample.within(first, values)[0])
+        tally.add(_drawn_words(sample, first, inputs, train)[0])
         if truth is not None:
             labels.add(truth, first + 1)
-    edges = _quantile_edges(sampled)
+    sample_rows = np.concatenate(sampled)
+    edges = _quantile_edges(sample_rows)
 
     counts = PartitionCounts(moments.low, moments.high, edges, ranges)
-    for first, values, _ in _batches(train, total, progress):
+    words = PartitionWords(partitions, tally.frequent())
+    for first, inputs, values, _ in _batches(train, total, progress):
         counts.add(*draw.within(first, values))
+        words.add(*_drawn_words(draw, first, inputs, train))
     counts.flush()
 
     names = class_names(labels, width) if classes is None else tuple(classes)
+    validated = None
+    if validation is not None:
+        kind, validated = validate(model, validation, output, names, progress)
     return SourceProfile(
         model_sha256=model.sha256,
         inputs=train.inputs,
         output=output,
+        output_kind=kind,
         classes=names,
         feature_names=feature_names(train.inputs, train.columns) if len(edges) else (),
         rows=total,
@@ -113,18 +127,25 @@ def build_profile(
         pooled=counts.pooled,
         feature_edges=edges,
         feature_counts=counts.features,
+        fourier=mean_fourier(sample_rows, moments.mean, moments.variance) if len(edges) else np.empty(0),
+        fourier_rows=len(sample_rows),
+        words=words.vocabulary,
+        word_counts=words.counts,
         class_prior=class_prior(labels, names),
-        validation=None if validation is None else validate(model, validation, output, names, progress),
+        validation=validated,
         built_with={name: version(name) for name in ("numpy", "onnxruntime", "pilotfish")},
     )
 
 
-def _probe(model: Answers, train: Rows, output: str) -> tuple[int, int]:
-    """How many classes and features there are, from the first rows; fails early where rows do not fit."""
+def _probe(model: Answers, train: Rows, output: str) -> tuple[int, int, OutputKind]:
+    """How many classes and features there are and what the output holds, from the first rows.
+
+    Fails early where rows do not fit.
+    """
     inputs, _ = next(iter(train))
     head = {name: array[:_PROBE_ROWS] for name, array in inputs.items()}
-    width = answer(model, head, output, str(train.path)).shape[1]
-    return width, to_features(head, train.inputs).shape[1]
+    raw, kind = answer(model, head, output, str(train.path))
+    return class_probabilities(raw, kind).shape[1], to_features(head, train.inputs).shape[1], kind
 
 
 def _count(train: Rows, progress: Callable[[int], None]) -> int:
@@ -138,21 +159,32 @@ def _count(train: Rows, progress: Callable[[int], None]) -> int:
 
 def _batches(
     train: Rows, total: int, progress: Callable[[int], None]
-) -> Iterator[tuple[int, Array, Array | None]]:
-    """Yields row number from 0, features and labels of every batch."""
+) -> Iterator[tuple[int, dict[str, Array], Array, Array | None]]:
+    """Yields row number from 0, inputs, features and labels of every batch."""
     first = 0
     for inputs, labels in train:
         features = to_features(inputs, train.inputs)
-        yield first, features, labels
+        yield first, inputs, features, labels
         first += len(features)
         progress(len(features))
     if first != total:
         raise InvalidError(f"{train.path}: {first} rows now, {total} before: leave the file alone meanwhile")
 
 
-def _quantile_edges(sampled: Sequence[Array]) -> Floats:
-    if not sampled:
+def _drawn_words(draw: Draw, first: int, inputs: Mapping[str, Array], train: Rows) -> tuple[Array, Array]:
+    """The words of the drawn ones among rows that start at row number `first`, and their groups.
+
+    Both are empty where no input is text.
+    """
+    texts = [spec for spec in train.inputs if spec.datatype == "BYTES"]
+    places, groups = draw.places(first, len(inputs[texts[0].name]) if texts else 0)
+    return row_words({spec.name: inputs[spec.name][places] for spec in texts}, texts), groups
+
+
+def _quantile_edges(sample_rows: Array) -> Floats:
+    """Inner edges [d, FEATURE_BINS - 1]; none of no rows."""
+    if not len(sample_rows):
         return np.empty((0, FEATURE_BINS - 1))
     shares = np.linspace(0, 1, FEATURE_BINS + 1)[1:-1]
-    edges = np.quantile(np.concatenate(sampled), shares, axis=0)
+    edges = np.quantile(sample_rows, shares, axis=0)
     return np.ascontiguousarray(edges.T, dtype=np.float64)

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from sidecar.domain.errors import InvalidError
-from sidecar.domain.profile import BINS, FEATURE_BINS, MAX_BINNED_FEATURES, SourceProfile, Validation
+from sidecar.domain.profile import (
+    BINS,
+    FEATURE_BINS,
+    FOURIER_FREQUENCIES,
+    MAX_BINNED_FEATURES,
+    SourceProfile,
+    Validation,
+)
 from sidecar.domain.tensors import DATATYPES, Array
 
 _TOLERANCE = 1e-6
@@ -43,6 +50,7 @@ def _faults(profile: SourceProfile) -> Iterator[str]:
         yield "the quantile edges do not ascend"
     if (profile.class_prior < 0).any() or abs(profile.class_prior.sum() - 1) > _TOLERANCE:
         yield "the class prior does not sum to 1"
+    yield from _wrong_sketches(profile)
     values = profile.partition_rows * len(profile.low)
     sums = (("reference", values), ("pooled", values), ("feature_counts", profile.partition_rows))
     for name, wanted in sums:
@@ -51,6 +59,16 @@ def _faults(profile: SourceProfile) -> Iterator[str]:
             yield f"{name} does not count {wanted} values"
     if profile.validation is not None:
         yield from _wrong_validation(profile.validation)
+
+
+def _wrong_sketches(profile: SourceProfile) -> Iterator[str]:
+    if len(set(profile.words)) != len(profile.words):
+        yield "a word occurs twice"
+    if (profile.word_counts < 0).any():
+        yield "a word count is negative"
+    # One row's features have length 1, so their mean has at most that.
+    if np.linalg.norm(profile.fourier) > 1 + _TOLERANCE or profile.fourier_rows < bool(profile.fourier.size):
+        yield "the Fourier features are no mean of rows"
 
 
 def _wrong_validation(validation: Validation) -> Iterator[str]:
@@ -80,6 +98,8 @@ def _wrong_arrays(profile: SourceProfile) -> Iterator[str]:
         ("pooled", profile.pooled, "i", (partitions, BINS + 2)),
         ("feature_edges", profile.feature_edges, "f", (binned, FEATURE_BINS - 1)),
         ("feature_counts", profile.feature_counts, "i", (partitions, binned, FEATURE_BINS)),
+        ("fourier", profile.fourier, "f", (2 * FOURIER_FREQUENCIES if binned else 0,)),
+        ("word_counts", profile.word_counts, "i", (partitions, len(profile.words))),
     ]
     if profile.validation is not None:
         answers = profile.validation

@@ -97,7 +97,12 @@ class Rows:
 
 
 def open_rows(
-    path: Path | str, inputs: Sequence[TensorSpec], *, features: Sequence[str] = (), label: str | None = None
+    path: Path | str,
+    inputs: Sequence[TensorSpec],
+    *,
+    features: Sequence[str] = (),
+    label: str | None = None,
+    aside: Sequence[str] = (),
 ) -> Rows:
     """Opens a data file for a model; reads only its first rows.
 
@@ -107,24 +112,18 @@ def open_rows(
     Args:
         path: an .npz, .parquet or .csv file.
         inputs: the model's inputs.
-        features: columns to use; all but the label where empty.
+        features: columns to use; all but the label and those aside where empty.
         label: the column with the true class, a name or an index.
+        aside: columns that are no features.
 
     Raises:
         InvalidError: the file cannot be read, a column is missing, or the columns do not fit the model.
     """
     path = Path(path)
-    if path.suffix not in _SOURCES:
-        raise InvalidError(f"{path}: unknown kind {path.suffix!r}: one of {', '.join(_SOURCES)} is read")
-    if not path.is_file():
-        raise InvalidError(f"{path}: there is no such file: check the path")
-    source = _SOURCES[path.suffix](path)
-    twice = sorted({name for name in source.columns if source.columns.count(name) > 1})
-    if twice:
-        raise InvalidError(f"{path}: several columns are named {twice[0]!r}: rename them")
+    source = _open(path)
     for name in (*features, *([] if label is None else [label])):
         _check_known(path, name, source.columns)
-    chosen = tuple(features) or tuple(name for name in source.columns if name != label)
+    chosen = tuple(features) or tuple(name for name in source.columns if name not in {label, *aside})
     bindings = _bind(path, inputs, chosen, explicit=bool(features))
     first = next(_read(source, inputs, bindings, label), None)
     if first is None or not len(next(iter(first.values()))):
@@ -136,6 +135,46 @@ def open_rows(
     )
     total = source.count(columns if label is None else (*columns, label))
     return Rows(path, sized, columns, total, label, source, bindings)
+
+
+def read_column(path: Path, name: str, limit: int) -> Array:
+    """Reads one column's first rows as they are stored.
+
+    Args:
+        path: an .npz, .parquet or .csv file.
+        name: of the column.
+        limit: rows, at most.
+
+    Returns:
+        shape [rows, ...].
+
+    Raises:
+        InvalidError: the file cannot be read, or has no such column or no rows.
+    """
+    source = _open(path)
+    _check_known(path, name, source.columns)
+    parts: list[Array] = []
+    left = limit
+    for arrays in source.batches({name: None}):
+        parts.append(arrays[name][:left])
+        left -= len(parts[-1])
+        if not left:
+            break
+    if left == limit:
+        raise InvalidError(f"{path}: the file has no rows")
+    return np.concatenate(parts)
+
+
+def _open(path: Path) -> Source:
+    if path.suffix not in _SOURCES:
+        raise InvalidError(f"{path}: unknown kind {path.suffix!r}: one of {', '.join(_SOURCES)} is read")
+    if not path.is_file():
+        raise InvalidError(f"{path}: there is no such file: check the path")
+    source = _SOURCES[path.suffix](path)
+    twice = sorted({name for name in source.columns if source.columns.count(name) > 1})
+    if twice:
+        raise InvalidError(f"{path}: several columns are named {twice[0]!r}: rename them")
+    return source
 
 
 def _read(

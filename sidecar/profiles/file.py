@@ -6,7 +6,6 @@ A file that is written again from what was read of it has the same bytes.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -16,15 +15,17 @@ import safetensors.numpy
 from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from sidecar.domain.answers import OutputKind
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile, Validation
 from sidecar.domain.tensors import Array, TensorSpec
+from sidecar.files import replace_file
 from sidecar.profiles.consistency import check_consistent
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _METADATA: Final = "pilotfish_profile"
-_FLOATS: Final = ("low", "high", "mean", "variance", "feature_edges", "class_prior")
-_COUNTS: Final = ("reference", "pooled", "feature_counts")
+_FLOATS: Final = ("low", "high", "mean", "variance", "feature_edges", "fourier", "class_prior")
+_COUNTS: Final = ("reference", "pooled")
 _REBUILD: Final = "rebuild it with `pilotfish profile build`"
 _UINT16: Final = np.iinfo(np.uint16).max
 _SHORT_HASH: Final = 12
@@ -38,10 +39,13 @@ class _Header:
     model_sha256: str
     inputs: tuple[TensorSpec, ...]
     output: str
+    output_kind: OutputKind
     classes: tuple[str, ...]
     feature_names: tuple[str, ...]
+    words: tuple[str, ...]
     rows: int
     partition_rows: int
+    fourier_rows: int
     validation_rows: int | None
     built_with: dict[str, str]
 
@@ -64,18 +68,22 @@ def write_profile(profile: SourceProfile, path: Path | str) -> None:
         model_sha256=profile.model_sha256,
         inputs=profile.inputs,
         output=profile.output,
+        output_kind=profile.output_kind,
         classes=profile.classes,
         feature_names=profile.feature_names,
+        words=profile.words,
         rows=profile.rows,
         partition_rows=profile.partition_rows,
+        fourier_rows=profile.fourier_rows,
         validation_rows=None if validation is None else validation.rows,
         built_with=profile.built_with,
     )
     arrays: dict[str, Array] = {name: getattr(profile, name) for name in _FLOATS}
-    arrays |= {name: getattr(profile, name).astype(np.int64) for name in _COUNTS[:2]}
+    arrays |= {name: getattr(profile, name).astype(np.int64) for name in _COUNTS}
     # By far the largest array, and no count in it exceeds a partition.
     narrow = np.uint16 if profile.partition_rows <= _UINT16 else np.int32
     arrays["feature_counts"] = profile.feature_counts.astype(narrow)
+    arrays["word_counts"] = profile.word_counts.astype(np.int32)
     if validation is not None:
         arrays["validation.confusion"] = validation.confusion.astype(np.int64)
         arrays["validation.confidence_quantiles"] = validation.confidence_quantiles
@@ -83,7 +91,7 @@ def write_profile(profile: SourceProfile, path: Path | str) -> None:
     # One metadata key only: safetensors writes several in no fixed order.
     metadata = {_METADATA: json.dumps(asdict(header), sort_keys=True, separators=(",", ":"))}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    _replace(path, safetensors.numpy.save(contiguous, metadata))
+    replace_file(path, safetensors.numpy.save(contiguous, metadata))
 
 
 def read_profile(path: Path | str, *, model_sha256: str | None = None) -> SourceProfile:
@@ -148,6 +156,7 @@ def _assembled(header: _Header, arrays: dict[str, Array]) -> SourceProfile:
         model_sha256=header.model_sha256,
         inputs=header.inputs,
         output=header.output,
+        output_kind=header.output_kind,
         classes=header.classes,
         feature_names=header.feature_names,
         rows=header.rows,
@@ -161,19 +170,11 @@ def _assembled(header: _Header, arrays: dict[str, Array]) -> SourceProfile:
         feature_edges=arrays["feature_edges"],
         # Signed again, so that differences of counts do not wrap.
         feature_counts=arrays["feature_counts"].astype(np.int32),
+        fourier=arrays["fourier"],
+        fourier_rows=header.fourier_rows,
+        words=header.words,
+        word_counts=arrays["word_counts"],
         class_prior=arrays["class_prior"],
         validation=validation,
         built_with=header.built_with,
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -33,10 +33,15 @@ class Draw:
         order = np.argsort(drawn)
         return cls(drawn[order], order // size)
 
+    def places(self, first: int, rows: int) -> tuple[Array, Array]:
+        """Where the drawn ones stand among `rows` rows that start at row number `first`; their groups."""
+        start, stop = np.searchsorted(self.rows, [first, first + rows])
+        return self.rows[start:stop] - first, self.groups[start:stop]
+
     def within(self, first: int, features: Array) -> tuple[Array, Array]:
         """The drawn ones among rows that start at row number `first`, and their groups."""
-        start, stop = np.searchsorted(self.rows, [first, first + len(features)])
-        return features[self.rows[start:stop] - first], self.groups[start:stop]
+        places, groups = self.places(first, len(features))
+        return features[places], groups
 
 
 class PartitionRanges:

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from sidecar.domain.answers import class_probabilities
+from sidecar.domain.answers import OutputKind, class_probabilities, output_kind
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import Validation
 from sidecar.domain.tensors import Array, Floats, TensorSpec
@@ -41,44 +41,70 @@ class Answers(Protocol):
         """Answers items: arrays by input name to arrays by output name."""
 
 
+class _Tally:
+    """Counts answers on labelled rows; keeps 8 bytes a row."""
+
+    def __init__(self, classes: int) -> None:
+        self._confusion = np.zeros((classes, classes), dtype=np.int64)
+        self._bins = np.zeros((CALIBRATION_BINS, 3))
+        self._confidences: list[Floats] = []
+
+    def add(self, truth: Array, probabilities: Floats) -> None:
+        """Adds rows: true class indices [rows], probabilities [rows, classes]."""
+        answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        np.add.at(self._confusion, (truth, answered), 1)
+        bin_of = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
+        scores = np.stack([np.ones_like(confidence), confidence, truth == answered], axis=1)
+        np.add.at(self._bins, bin_of, scores)
+        self._confidences.append(confidence)
+
+    def result(self) -> Validation:
+        """What was counted."""
+        bins = self._bins.copy()
+        bins[:, 1:] /= np.maximum(bins[:, :1], 1)
+        confidences = np.concatenate(self._confidences)
+        return Validation(
+            rows=len(confidences),
+            confusion=self._confusion,
+            confidence_quantiles=np.quantile(confidences, np.linspace(0, 1, CONFIDENCE_QUANTILES)),
+            calibration=bins,
+        )
+
+
 def validate(
     model: Answers, rows: Rows, output: str, names: Sequence[str], progress: Callable[[int], None]
-) -> Validation:
-    """Asks the model about every row and compares with the labels; keeps 8 bytes a row meanwhile.
+) -> tuple[OutputKind, Validation]:
+    """Asks the model about every row and compares with the labels; keeps 16 bytes a row meanwhile.
 
     Raises:
         InvalidError: the rows have no labels or an unknown one, or the model fails on them.
     """
-    confusion = np.zeros((len(names), len(names)), dtype=np.int64)
-    bins = np.zeros((CALIBRATION_BINS, 3))
-    confidences = []
+    # What the output holds is known at the end: both readings are counted while both are possible.
+    tallies: dict[OutputKind, _Tally] = {
+        "probabilities": _Tally(len(names)),
+        "logits": _Tally(len(names)),
+    }
     first = 1
     for inputs, labels in rows:
         if labels is None:
             raise unlabelled(rows)
         truth = _class_indices(labels, names, str(rows.path), first)
-        probabilities = answer(model, inputs, output, f"{rows.path}, from data row {first}")
-        if probabilities.shape[1] != len(names):
-            raise InvalidError(
-                f"{rows.path}: the output has {probabilities.shape[1]} columns here, {len(names)} before"
-            )
-        answered, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        np.add.at(confusion, (truth, answered), 1)
-        bin_of = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-        np.add.at(bins, bin_of, np.stack([np.ones_like(confidence), confidence, truth == answered], axis=1))
-        confidences.append(confidence)
+        raw, found = answer(model, inputs, output, f"{rows.path}, from data row {first}")
+        if found == "logits":
+            tallies.pop("probabilities", None)
+        for kind, tally in tallies.items():
+            probabilities = class_probabilities(raw, kind)
+            if probabilities.shape[1] != len(names):
+                raise InvalidError(
+                    f"{rows.path}: the output has {probabilities.shape[1]} columns here, {len(names)} before"
+                )
+            tally.add(truth, probabilities)
         first += len(labels)
         progress(len(labels))
-    _check_order(confusion, names, str(rows.path))
-    bins[:, 1:] /= np.maximum(bins[:, :1], 1)
-    return Validation(
-        rows=first - 1,
-        confusion=confusion,
-        confidence_quantiles=np.quantile(
-            np.concatenate(confidences), np.linspace(0, 1, CONFIDENCE_QUANTILES)
-        ),
-        calibration=bins,
-    )
+    kind, tally = next(iter(tallies.items()))
+    validation = tally.result()
+    _check_order(validation.confusion, names, str(rows.path))
+    return kind, validation
 
 
 def _check_order(confusion: Array, names: Sequence[str], where: str) -> None:
@@ -101,14 +127,15 @@ def unlabelled(rows: Rows) -> InvalidError:
     return InvalidError(f"{rows.path}: validation rows need labels: name their column with --label")
 
 
-def answer(model: Answers, inputs: Mapping[str, Array], output: str, where: str) -> Floats:
-    """A model's class probabilities, float64 [items, classes].
+def answer(model: Answers, inputs: Mapping[str, Array], output: str, where: str) -> tuple[Array, OutputKind]:
+    """A model's output, and what it holds as far as these rows tell.
 
     Raises:
         InvalidError: the model fails, or the output holds no class probabilities.
     """
     try:
-        return class_probabilities(model.run(inputs)[output])
+        found = model.run(inputs)[output]
+        return found, output_kind(found)
     except InvalidError as error:
         raise InvalidError(f"{where}: output {output!r}: {error}") from error
 

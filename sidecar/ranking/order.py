@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sidecar.accuracy.estimate import AccuracyEstimate, estimate_accuracy
-from sidecar.accuracy.states import candidate_doubt, lone_support, obstacle, pool_doubt
-from sidecar.accuracy.support import support_of
-from sidecar.domain.evidence import Evidence
-from sidecar.domain.ranking import CandidateRank, FeatureShift, MeasureValue, Ranking, State
+from sidecar.accuracy.error_model import FITTED, ErrorModel
+from sidecar.accuracy.estimate import AccuracyEstimate, Correctness, correctness, estimate_accuracy
+from sidecar.accuracy.segments import agreement_segments
+from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt
+from sidecar.accuracy.support import supports
+from sidecar.domain.evidence import Evidence, SegmentEvidence
+from sidecar.domain.ranking import CandidateRank, FeatureShift, MeasureValue, Ranking, Segment, State
 from sidecar.measures.adaptivity import shifted_features
-from sidecar.measures.table import measure_all
+from sidecar.measures.likeness import duplicate_weights
+from sidecar.measures.table import DEFAULT, measure_all
+
+# An order that is expected to correlate less than this with the truth may well say nothing.
+RESOLVED = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +28,19 @@ class RankSettings:
 
     Attributes:
         min_items: fewer answered items say INSUFFICIENT_DATA.
-        level: nominal coverage of accuracy intervals and of the differences that part two ranks.
+        level: nominal coverage of accuracy intervals, and how sure a difference parts two ranks.
         draws: of the bootstrap, at least.
+        measures: names of those to show.
+        error_model: what consensus gets wrong.
+        find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
     """
 
     min_items: int = 50
     level: float = 0.9
     draws: int = 400
+    measures: tuple[str, ...] = DEFAULT
+    error_model: ErrorModel = FITTED
+    find_segments: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,61 +62,110 @@ def rank(
     unavailable: Mapping[str, str],
     rng: np.random.Generator,
     settings: RankSettings,
+    segments: Sequence[SegmentEvidence] = (),
 ) -> Ranking:
     """Ranks the candidates that answered; the order in which they are given changes nothing.
 
-    A candidate shares the rank of the best of the group above it unless the paired difference to
-    that one is above 0 at `settings.level`.
+    A candidate shares the rank of the best of the group above it unless that one is better in
+    `settings.level` of the draws. Where nothing is known of the inputs, segments are
+    found by the candidates' answers; the whole is weighed from its segments.
 
     Args:
         names: of the evidence's candidates, C different ones.
         evidence: one round's; C may be 0.
         unavailable: why the other candidates gave no answers, by name.
-        rng: for the bootstrap.
+        rng: for the draws.
         settings: how.
+        segments: known kinds of traffic; an item belongs to one of them at most.
 
     Returns:
         an immutable snapshot; unavailable candidates come last, by name.
     """
     order = sorted(range(len(names)), key=lambda index: names[index])
-    evidence = _reordered(evidence, order)
-    measures = measure_all(evidence)
-    known = [
-        _Known(names[index], values, shifted_features(profile, target, limits))
-        for index, values, profile, target, limits in zip(
-            order, measures, evidence.profiles, evidence.targets, evidence.thresholds, strict=True
-        )
-    ]
+    names = [names[index] for index in order]
+    evidence = evidence.of(order)
     absent = tuple(
         CandidateRank(name, 0, State.UNAVAILABLE, unavailable[name], None, None)
         for name in sorted(unavailable)
     )
     items = evidence.probabilities.shape[1]
-    if not known:
+    if not names:
         return Ranking(items, State.UNAVAILABLE, "no candidate gives answers", absent)
+    if segments:
+        parts = [replace(one, targets=tuple(one.targets[index] for index in order)) for one in segments]
+    else:
+        parts = _found(evidence, settings, rng)
+    weights = duplicate_weights(evidence.probabilities, evidence.votes) if items else np.ones(len(names))
+    judged, rest = {}, np.ones(items, dtype=bool)
+    for part in parts:
+        if part.items.sum() >= settings.min_items:
+            inside = evidence.where(part.items, part.targets)
+            judged[part.name] = correctness(inside, weights, rng, settings.draws)
+            rest &= ~part.items
+    whole = list(judged.values())
+    if rest.any():
+        left = evidence if rest.all() else evidence.where(rest, evidence.targets)
+        whole.append(correctness(left, weights, rng, settings.draws))
+    state, reason, ranked = _ranked(names, evidence, whole, rng, settings)
+    shown = []
+    for part in parts:
+        one = evidence.where(part.items, part.targets)
+        own = [judged[part.name]] if part.name in judged else []
+        ranking = Ranking(int(part.items.sum()), *_ranked(names, one, own, rng, settings))
+        shown.append(Segment(part.name, part.rule, float(part.items.mean()), ranking, part.items))
+    shown.sort(key=lambda segment: -segment.share)
+    return Ranking(items, state, reason, ranked + absent, tuple(shown))
+
+
+def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator) -> list[SegmentEvidence]:
+    """Segments by the candidates' answers, where nothing is known of the inputs."""
+    if not settings.find_segments or any(target is not None for target in evidence.targets):
+        return []
+    groups = agreement_segments(evidence.votes, len(evidence.labels), settings.min_items, rng)
+    if groups is None:
+        return []
+    rule = "answers: which candidates agree with the others on an item"
+    return [
+        SegmentEvidence(f"answers-{number + 1}", rule, groups == number, evidence.targets)
+        for number in range(int(groups.max()) + 1)
+    ]
+
+
+def _ranked(
+    names: Sequence[str],
+    evidence: Evidence,
+    parts: Sequence[Correctness],
+    rng: np.random.Generator,
+    settings: RankSettings,
+) -> tuple[State, str, tuple[CandidateRank, ...]]:
+    """Ranks all candidates of the evidence by its parts."""
+    known = [
+        _Known(name, values, shifted_features(profile, target, limits))
+        for name, values, profile, target, limits in zip(
+            names,
+            measure_all(evidence, settings.measures),
+            evidence.profiles,
+            evidence.targets,
+            evidence.thresholds,
+            strict=True,
+        )
+    ]
     hindered = obstacle(evidence, settings.min_items)
     if hindered is not None:
-        return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)) + absent)
-    support = [support_of(values) for values in measures]
-    estimate = estimate_accuracy(evidence, support, rng, settings.draws)
+        return *hindered, tuple(_without_estimate(known, *hindered))
+    support = supports(evidence)
+    estimate = estimate_accuracy(parts, evidence.votes, settings.error_model, rng)
     ranks = _ranks(estimate, settings.level)
     ranked = _with_estimate(known, estimate, ranks, support, settings.level)
-    state, reason = pool_doubt(evidence, support) or _tie(ranks, [one.name for one in known])
-    if state is State.OK and ranked[0].state is not State.OK:
-        state, reason = ranked[0].state, f"{ranked[0].name} leads, but {ranked[0].reason}"
-    elif state is State.OK:
-        reason = lone_support([one.name for one in known], support)
-    return Ranking(items, state, reason, tuple(ranked) + absent)
-
-
-def _reordered(evidence: Evidence, order: Sequence[int]) -> Evidence:
-    return Evidence(
-        profiles=tuple(evidence.profiles[index] for index in order),
-        targets=tuple(evidence.targets[index] for index in order),
-        thresholds=tuple(evidence.thresholds[index] for index in order),
-        labels=evidence.labels,
-        probabilities=evidence.probabilities[list(order)],
-    )
+    doubt = pool_doubt(evidence, support, estimate.consensus)
+    if doubt is None and ranked[0].state not in (State.OK, State.TIED):
+        doubt = ranked[0].state, f"{ranked[0].name} leads, but {ranked[0].reason}"
+    if doubt is None and (resolution := estimate.resolution()) < RESOLVED:
+        doubt = (
+            State.TIED,
+            f"estimates err more than they differ: expected correlation {resolution:.2f} < {RESOLVED}",
+        )
+    return *(doubt or (State.OK, _leaders(ranks, names))), tuple(ranked)
 
 
 def _ranks(estimate: AccuracyEstimate, level: float) -> dict[int, int]:
@@ -119,11 +180,10 @@ def _ranks(estimate: AccuracyEstimate, level: float) -> dict[int, int]:
     return ranks
 
 
-def _tie(ranks: Mapping[int, int], names: Sequence[str]) -> tuple[State, str]:
+def _leaders(ranks: Mapping[int, int], names: Sequence[str]) -> str:
+    """Who shares the first rank, in words; empty where nobody does."""
     leaders = [names[index] for index, place in ranks.items() if place == 1]
-    if len(leaders) == 1:
-        return State.OK, ""
-    return State.TIED, f"cannot be told apart on this traffic: {', '.join(leaders)}"
+    return f"cannot be told apart on this traffic: {', '.join(leaders)}" if len(leaders) > 1 else ""
 
 
 def _without_estimate(known: Sequence[_Known], state: State, reason: str) -> list[CandidateRank]:
@@ -143,11 +203,11 @@ def _with_estimate(
     level: float,
 ) -> list[CandidateRank]:
     p_best = estimate.p_best()
-    tie = _tie(ranks, [one.name for one in known])
+    shared = _leaders(ranks, [one.name for one in known])
     answers = []
     for index, place in ranks.items():
         one = known[index]
-        otherwise = tie if place == 1 else (State.OK, "")
+        otherwise = (State.TIED, shared) if place == 1 and shared else (State.OK, "")
         state, reason = candidate_doubt(support[index], float(estimate.kappa[index])) or otherwise
         accuracy = estimate.interval(index, level)
         answers.append(

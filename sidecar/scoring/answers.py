@@ -8,16 +8,25 @@ from sidecar.domain.tensors import Array, Floats
 
 
 class Answers:
-    """A ring of class probabilities as large as the window; an answer leaves with its item."""
+    """Rings of class probabilities and energies as large as the window; an answer leaves with its item."""
 
     def __init__(self, items: int, classes: int) -> None:
         self._probabilities = np.zeros((items, classes), dtype=np.float32)
+        self._energies = np.zeros(items)
         self._ids = np.full(items, -1, dtype=np.int64)
 
-    def put(self, first_id: int, probabilities: Floats) -> None:
-        """Keeps the answers of items `first_id`, `first_id + 1`, ...; shape [items, classes]."""
+    def put(self, first_id: int, probabilities: Floats, energies: Floats | None = None) -> None:
+        """Keeps the answers of items `first_id`, `first_id + 1`, ...
+
+        Args:
+            first_id: number of the first item.
+            probabilities: shape [items, classes].
+            energies: of the logits, shape [items]; None where the model gives none.
+        """
         ids = np.arange(first_id, first_id + len(probabilities))
         self._probabilities[ids % len(self._ids)] = probabilities
+        if energies is not None:
+            self._energies[ids % len(self._ids)] = energies
         self._ids[ids % len(self._ids)] = ids
 
     def has(self, ids: Array) -> Array:
@@ -28,3 +37,7 @@ class Answers:
         """The answers of answered items, float64 [items, classes], rows sum to 1."""
         rows = self._probabilities[ids % len(self._ids)].astype(np.float64)
         return np.asarray(rows / rows.sum(axis=1, keepdims=True))
+
+    def energies(self, ids: Array) -> Floats:
+        """What was put for the energies of answered items [items]."""
+        return np.asarray(self._energies[ids % len(self._ids)])

@@ -8,6 +8,7 @@ import numpy as np
 
 from sidecar.domain.features import to_features
 from sidecar.domain.tensors import Array, Batch, TensorSpec
+from sidecar.domain.words import row_words
 from sidecar.window.window import Slice, Window
 
 
@@ -18,6 +19,8 @@ class Prepared:
         self.first_id = piece.first_id
         self.batch = piece.batch
         self._features: dict[tuple[tuple[int, str], ...], Array] = {}
+        self._words: dict[tuple[int, ...], Array] = {}
+        self._parts: dict[tuple[int, bytes], Array] = {}
 
     def features(self, inputs: dict[str, Array], specs: Sequence[TensorSpec]) -> Array:
         """As `to_features`, once for all candidates that take the same arrays of this batch."""
@@ -25,6 +28,23 @@ class Prepared:
         if key not in self._features:
             self._features[key] = to_features(inputs, specs)
         return self._features[key]
+
+    def words(self, inputs: dict[str, Array], specs: Sequence[TensorSpec]) -> Array:
+        """As `row_words`, once for all candidates that take the same texts of this batch."""
+        texts = [spec for spec in specs if spec.datatype == "BYTES"]
+        key = tuple(id(inputs[spec.name]) for spec in texts)
+        if key not in self._words:
+            self._words[key] = row_words(inputs, texts)
+        return self._words[key]
+
+    def part(self, array: Array, rows: Array) -> Array:
+        """Some rows of the features or words, once for all candidates; all rows are the array itself."""
+        if len(rows) == self.batch.items:
+            return array
+        key = (id(array), rows.tobytes())
+        if key not in self._parts:
+            self._parts[key] = array[rows]
+        return self._parts[key]
 
 
 class Batches:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from sidecar.config.schema import Candidate
-from sidecar.domain.answers import class_probabilities
+from sidecar.domain.answers import class_probabilities, logit_energies
 from sidecar.domain.casting import cast
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.evidence import SourceThresholds
 from sidecar.domain.profile import SourceProfile
-from sidecar.domain.tensors import Array, Batch, TensorSpec
+from sidecar.domain.tensors import Array, Batch, Floats, TensorSpec
+from sidecar.measures.scale import deviations
 from sidecar.measures.thresholds import source_thresholds
 from sidecar.scoring.answers import Answers
 from sidecar.scoring.batches import Prepared
 from sidecar.scoring.target import TargetBins
+
+# A feature far outside the source's range must not outweigh all others.
+_FARTHEST: Final = 5.0
+_NO_WORDS: Final = np.empty(0, dtype=np.object_)
 
 
 class Model(Protocol):
@@ -62,9 +68,17 @@ class Loaded:
 
     model: Model
     profile: SourceProfile
-    thresholds: SourceThresholds
+    thresholds: SourceThresholds | None
     answers: Answers
     target: TargetBins
+    segments: dict[str, TargetBins]
+
+    def evict(self, before_id: int, segments: AbstractSet[str]) -> None:
+        """Drops the bins of items before `before_id`, and those of segments other than the given."""
+        for name in self.segments.keys() - segments:
+            del self.segments[name]
+        for bins in (self.target, *self.segments.values()):
+            bins.evict(before_id)
 
 
 class ShadowCandidate:
@@ -103,17 +117,20 @@ class ShadowCandidate:
             self.loaded, self.reason = None, str(error)
             return True
         answers = Answers(self._window_items, len(profile.classes))
-        self.loaded = Loaded(model, profile, source_thresholds(profile), answers, TargetBins(profile))
+        self.loaded = Loaded(model, profile, source_thresholds(profile), answers, TargetBins(profile), {})
         self.reason = ""
         return True
 
-    def answer(self, batch: Prepared, *, tensor: str | None, live: Array | None) -> None:
+    def answer(
+        self, batch: Prepared, *, tensor: str | None, live: Array | None, segments: Mapping[str, Array]
+    ) -> None:
         """Answers one batch of the window.
 
         Args:
             batch: the items; not answered before.
             tensor: the request's tensor for a model whose one input has another name.
             live: the model's output as the traffic showed it, where this is the incumbent.
+            segments: rows of the batch by their segment; empty where the window is not split.
         """
         if self.loaded is None:
             return
@@ -123,12 +140,19 @@ class ShadowCandidate:
             inputs = self._inputs(self.loaded.model, batch.batch, tensor)
             features = batch.features(inputs, self.loaded.profile.inputs)
             _check_width(features, self.loaded.profile)
-            self.loaded.target.add(batch.first_id, features)
             model, profile = self.loaded.model, self.loaded.profile
+            words = batch.words(inputs, profile.inputs) if profile.words else _NO_WORDS
+            ids = batch.first_id + np.arange(items)
+            self.loaded.target.add(ids, features, words)
+            for name, rows in segments.items():
+                self.loaded.segments.setdefault(name, TargetBins(profile)).add(
+                    ids[rows], batch.part(features, rows), batch.part(words, rows) if profile.words else words
+                )
             output = self._run(model, profile.output, inputs) if live is None else live
-            probabilities = class_probabilities(output)
+            probabilities = class_probabilities(output, profile.output_kind)
             _check_shape(probabilities.shape, items, profile)
-            self.loaded.answers.put(batch.first_id, probabilities)
+            energies = logit_energies(output) if profile.output_kind == "logits" else None
+            self.loaded.answers.put(batch.first_id, probabilities, energies)
             if live is None:
                 self.items += items
             else:
@@ -136,6 +160,20 @@ class ShadowCandidate:
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the others go on
             self.failures += items
             self.reason = str(error) or type(error).__name__
+
+    def standardised(self, batch: Prepared, *, tensor: str | None) -> Floats:
+        """The items' features in deviations from the source's mean, those far away clipped [items, d].
+
+        Raises:
+            InvalidError: the candidate is not loaded, or the items are not what its profile knows.
+        """
+        if self.loaded is None:
+            raise InvalidError(self.reason)
+        profile = self.loaded.profile
+        features = batch.features(self._inputs(self.loaded.model, batch.batch, tensor), profile.inputs)
+        _check_width(features, profile)
+        apart = (features - profile.mean) / deviations(profile.variance)
+        return np.asarray(apart.clip(-_FARTHEST, _FARTHEST))
 
     def takes(self, batch: Batch, *, tensor: str | None) -> bool:
         """Whether items have the tensors, shapes and kinds that the profile was built with."""

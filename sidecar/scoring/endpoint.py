@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
+from sidecar.accuracy.error_model import FITTED, ErrorModel
 from sidecar.config.schema import Endpoint
-from sidecar.domain.evidence import Evidence
+from sidecar.config.schema import Segments as SegmentSettings
+from sidecar.domain.evidence import Evidence, SegmentEvidence
 from sidecar.domain.labels import align, label_space
 from sidecar.domain.ranking import Ranking
 from sidecar.domain.tensors import Array, Batch
 from sidecar.ranking.order import RankSettings, rank
 from sidecar.scoring.batches import Batches
 from sidecar.scoring.candidate import Loaded, OpenModel, ShadowCandidate
+from sidecar.scoring.input_segments import InputSegments
+from sidecar.scoring.segments import OTHER, Segments, cleaned, tensor_values
 from sidecar.window.window import Window
+
+_Available = list[tuple[ShadowCandidate, Loaded]]
 
 # A candidate that answered less of the window than this is not compared on what is left.
 _ANSWERED_SHARE = 0.5
@@ -45,6 +51,8 @@ class EndpointScorer:
         self._open_model = open_model
         self._clock = clock
         self._batches = Batches()
+        self._segments = Segments(items=settings.window.items)
+        self._by_inputs: tuple[Loaded, InputSegments] | None = None
         self._due_at = clock()
         self._ranked_id = -1
         self._goal: int | None = None
@@ -58,13 +66,17 @@ class EndpointScorer:
 
     def configure(self, settings: Endpoint) -> None:
         """Takes new settings; candidates that did not change keep their answers."""
-        if settings.window != self.settings.window:
+        if (settings.window, settings.segments) != (self.settings.window, self.settings.segments):
             self.window = Window(items=settings.window.items, size_bytes=settings.window.bytes)
             self._batches = Batches()
+            self._segments = Segments(items=settings.window.items)
+            self._by_inputs = None
             self._goal = None
             self._candidates = {}
         kept = self._candidates
         self.settings = settings
+        self._segments.min_items = settings.ranking.min_items
+        self._segments.most = settings.segments.max if settings.segments else 0
         self._candidates = {
             wanted.name: kept[wanted.name]
             if wanted.name in kept and kept[wanted.name].settings == wanted
@@ -82,8 +94,13 @@ class EndpointScorer:
             if candidate.load():
                 self._ranked_id = -1
 
-    def observe(self, batch: Batch) -> None:
-        """Takes the items of one request; rejects what no model can answer, or nobody has time for."""
+    def observe(self, batch: Batch, segment: bytes = b"") -> None:
+        """Takes the items of one request; rejects what no model can answer, or nobody has time for.
+
+        Args:
+            batch: the items.
+            segment: the request's value of the metadata key `segments.metadata`; empty for none.
+        """
         if not all(np.isfinite(array).all() for array in batch.inputs.values() if array.dtype.kind == "f"):
             self.reject("not_finite")
             return
@@ -94,7 +111,21 @@ class EndpointScorer:
         if self._backlog() > self.settings.window.items * _BACKLOG_SHARE:
             self.reject("cpu_budget")
             return
+        self.keep(batch, self._values(batch, segment))
+
+    def keep(self, batch: Batch, values: Sequence[str] = ()) -> None:
+        """Puts the items of one request into the window, and rejects none.
+
+        Args:
+            batch: the items.
+            values: names the segment of each; empty where nothing came with them.
+        """
         self.window.append(batch)
+        if self.settings.segments is None:
+            return
+        kept = min(batch.items, len(self.window))
+        self._segments.evict(self.window.first_id)
+        self._segments.put(self.window.next_id - kept, values[batch.items - kept :] or [""] * kept)
 
     def reject(self, reason: str) -> None:
         """Counts a sampled request that could not become items."""
@@ -118,6 +149,12 @@ class EndpointScorer:
                 return True
         return False
 
+    def catch_up(self) -> None:
+        """Lets the candidates answer all that the window holds, however long that takes."""
+        self._goal = self.window.next_id
+        while self.step():
+            pass
+
     def round(self) -> Round | None:
         """Ranks, when it is due, every candidate has caught up, and anything new is known."""
         if self.due_in():
@@ -133,9 +170,103 @@ class EndpointScorer:
         self._due_at = start + self.settings.ranking.every
         if not fresh:
             return None
+        return self.rank()
+
+    def rank(self, error_model: ErrorModel = FITTED) -> Round:
+        """Ranks now, by what the candidates have answered so far."""
+        start = self._clock()
         self.rounds += 1
-        ranking = self._rank()
+        ids, available, unavailable = self._compared()
+        ranking = rank(
+            [candidate.settings.name for candidate, _ in available],
+            _evidence(ids, available),
+            unavailable=unavailable,
+            rng=np.random.default_rng([self.settings.ranking.seed, self.rounds]),
+            settings=RankSettings(
+                min_items=self.settings.ranking.min_items,
+                measures=self.settings.ranking.measures,
+                error_model=error_model,
+            ),
+            segments=self._split(ids, available),
+        )
         return Round(self.rounds, ranking, self._clock() - start)
+
+    def evidence(self) -> tuple[tuple[str, ...], Evidence, dict[str, str]]:
+        """What is known of the window so far.
+
+        Returns:
+            the names of the candidates that can be compared, what they answered to the items that
+            all of them did, and why the others cannot be compared, by name.
+        """
+        ids, available, unavailable = self._compared()
+        names = tuple(candidate.settings.name for candidate, _ in available)
+        return names, _evidence(ids, available), unavailable
+
+    def _compared(self) -> tuple[Array, _Available, dict[str, str]]:
+        """The candidates that can be compared, the items that all of them answered, why not the others."""
+        ids = np.arange(self.window.first_id, self.window.next_id)
+        available: _Available = []
+        unavailable: dict[str, str] = {}
+        for candidate in self.candidates:
+            reason = self._obstacle(candidate, ids)
+            if reason or candidate.loaded is None:
+                unavailable[candidate.settings.name] = reason or "not loaded"
+            else:
+                available.append((candidate, candidate.loaded))
+        for _, loaded in available:
+            loaded.evict(self.window.first_id, {*self._segments.names, OTHER})
+        if available:
+            ids = ids[reduce(np.logical_and, (candidate.answered(ids) for candidate, _ in available))]
+        return ids, available, unavailable
+
+    def _split(self, ids: Array, available: _Available) -> list[SegmentEvidence]:
+        """The items by segment; none where the window is not split, or all of it is without a name."""
+        names, split = self._segments.names, self.settings.segments
+        if split is None or not names or not available:
+            return []
+        found = self._segments.of(ids)
+        return [
+            SegmentEvidence(
+                name,
+                self._rule(split, name),
+                items=found == name,
+                targets=tuple(
+                    loaded.segments[name].statistics() if name in loaded.segments else None
+                    for _, loaded in available
+                ),
+            )
+            for name in (*names, OTHER)
+            if (found == name).any()
+        ]
+
+    def _values(self, batch: Batch, segment: bytes) -> list[str]:
+        """What names the segment of each item; empty where nothing came with the request."""
+        split = self.settings.segments
+        if split is not None and split.tensor is not None:
+            return tensor_values(batch.inputs.get(split.tensor), batch.items)
+        if split is not None and split.metadata is not None:
+            return [cleaned(segment)] * batch.items
+        return []
+
+    def _rule(self, split: SegmentSettings, name: str) -> str:
+        """How items are assigned to a segment, in words."""
+        if self._by_inputs is not None:
+            return "inputs: not placed, or too few of a kind" if name == OTHER else self._by_inputs[1].rule
+        of = f"tensor {split.tensor}" if split.tensor is not None else f"metadata {split.metadata}"
+        return f"{of}: any other value, or none" if name == OTHER else f"{of} = {name}"
+
+    def _place(self, until_id: int) -> None:
+        """Gives the items before `until_id` their segments, where these are found from the inputs."""
+        split, incumbent = self.settings.segments, self._candidates[self.settings.incumbent]
+        if split is None or not split.inputs or incumbent.loaded is None:
+            return
+        if self._by_inputs is None or self._by_inputs[0] is not incumbent.loaded:
+            # Distances are those that the incumbent's profile gives; another profile has its own.
+            self._by_inputs = incumbent.loaded, InputSegments(split.max, self.settings.ranking.seed)
+        tensor = self.settings.input.tensor
+        self._by_inputs[1].place(
+            self.window, self._segments, until_id, lambda batch: incumbent.standardised(batch, tensor=tensor)
+        )
 
     def _waiting(self, candidate: ShadowCandidate, until_id: int) -> int:
         """How many items before `until_id` the candidate has yet to answer."""
@@ -151,49 +282,24 @@ class EndpointScorer:
     def _answer(self, candidate: ShadowCandidate) -> None:
         batch = self._batches.take(self.window, candidate.next_id, candidate.settings.onnx.batch)
         if batch is not None and candidate.loaded is not None:
-            candidate.loaded.target.evict(self.window.first_id)
+            ids = batch.first_id + np.arange(batch.batch.items)
+            self._place(int(ids[-1]) + 1)
+            named = self._segments.names
+            found = self._segments.of(ids) if named else np.empty(0)
+            candidate.loaded.evict(self.window.first_id, {*named, OTHER})
             incumbent = candidate.settings.name == self.settings.incumbent
             live = batch.batch.outputs.get(self._live_output()) if incumbent else None
-            candidate.answer(batch, tensor=self.settings.input.tensor, live=live)
+            candidate.answer(
+                batch,
+                tensor=self.settings.input.tensor,
+                live=live,
+                segments={name: np.flatnonzero(found == name) for name in set(found)},
+            )
 
     def _live_output(self) -> str:
         """The tensor of the incumbent's live answer that holds class probabilities."""
         loaded = self._candidates[self.settings.incumbent].loaded
         return self.settings.output.tensor or (loaded.profile.output if loaded else "")
-
-    def _rank(self) -> Ranking:
-        ids = np.arange(self.window.first_id, self.window.next_id)
-        available: list[tuple[ShadowCandidate, Loaded]] = []
-        unavailable: dict[str, str] = {}
-        for candidate in self.candidates:
-            reason = self._obstacle(candidate, ids)
-            if reason or candidate.loaded is None:
-                unavailable[candidate.settings.name] = reason or "not loaded"
-            else:
-                available.append((candidate, candidate.loaded))
-        for _, loaded in available:
-            loaded.target.evict(self.window.first_id)
-        if available:
-            ids = ids[reduce(np.logical_and, (candidate.answered(ids) for candidate, _ in available))]
-        labels = label_space(loaded.profile.classes for _, loaded in available)
-        evidence = Evidence(
-            profiles=tuple(loaded.profile for _, loaded in available),
-            targets=tuple(loaded.target.statistics() for _, loaded in available),
-            thresholds=tuple(loaded.thresholds for _, loaded in available),
-            labels=labels,
-            probabilities=np.stack(
-                [align(loaded.answers.of(ids), loaded.profile.classes, labels) for _, loaded in available]
-            )
-            if available
-            else np.zeros((0, 0, 0)),
-        )
-        return rank(
-            [candidate.settings.name for candidate, _ in available],
-            evidence,
-            unavailable=unavailable,
-            rng=np.random.default_rng([self.settings.ranking.seed, self.rounds]),
-            settings=RankSettings(min_items=self.settings.ranking.min_items),
-        )
 
     def _obstacle(self, candidate: ShadowCandidate, ids: Array) -> str:
         """Why a candidate cannot be compared; empty when it can."""
@@ -212,6 +318,26 @@ class EndpointScorer:
     def _incumbent_classes(self) -> tuple[str, ...]:
         loaded = self._candidates[self.settings.incumbent].loaded
         return loaded.profile.classes if loaded else ()
+
+
+def _evidence(ids: Array, available: _Available) -> Evidence:
+    """What the candidates answered to items that all of them did."""
+    labels = label_space(loaded.profile.classes for _, loaded in available)
+    return Evidence(
+        profiles=tuple(loaded.profile for _, loaded in available),
+        targets=tuple(loaded.target.statistics() for _, loaded in available),
+        thresholds=tuple(loaded.thresholds for _, loaded in available),
+        labels=labels,
+        probabilities=np.stack(
+            [align(loaded.answers.of(ids), loaded.profile.classes, labels) for _, loaded in available]
+        )
+        if available
+        else np.zeros((0, 0, 0)),
+        energies=tuple(
+            loaded.answers.energies(ids) if loaded.profile.output_kind == "logits" else None
+            for _, loaded in available
+        ),
+    )
 
 
 def _few(names: tuple[str, ...]) -> str:

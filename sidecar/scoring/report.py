@@ -6,21 +6,59 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
 
-from sidecar.domain.ranking import CandidateRank, Estimate
+from sidecar.domain.ranking import CandidateRank, Estimate, Ranking, Segment, State
 from sidecar.scoring.endpoint import EndpointScorer, Round
 
 
-def ranking_message(scorer: EndpointScorer, made: Round, made_at_s: float) -> ranking_pb2.Ranking:
+def ranking_message(made: Round, *, endpoint: str, incumbent: str, made_at_s: float) -> ranking_pb2.Ranking:
     """The ranking as it is served; `made_at_s` counts from the Unix epoch."""
-    return ranking_pb2.Ranking(
-        endpoint=scorer.settings.name,
-        round=made.number,
-        made_at=_timestamp(made_at_s),
-        items=made.ranking.items,
-        state=ranking_pb2.State.Value(f"STATE_{made.ranking.state.name}"),
-        reason=made.ranking.reason,
-        candidates=[_candidate(one, scorer.settings.incumbent) for one in made.ranking.candidates],
-    )
+    message = _ranking(made.ranking, made.number, endpoint, incumbent, made_at_s)
+    message.segments.extend(_segment(one) for one in made.ranking.segments)
+    return message
+
+
+def segment_messages(
+    made: Round, *, endpoint: str, incumbent: str, made_at_s: float
+) -> list[ranking_pb2.Ranking]:
+    """Each segment's own ranking, in the order of the whole's segments."""
+    messages = []
+    for one in made.ranking.segments:
+        message = _ranking(one.ranking, made.number, endpoint, incumbent, made_at_s)
+        message.segment = one.name
+        messages.append(message)
+    return messages
+
+
+def explanations(
+    made: Round, *, incumbent: str, made_at_s: float
+) -> list[ranking_pb2.ExplainCandidateResponse]:
+    """What is known of each candidate, in the ranking's order."""
+    return [
+        ranking_pb2.ExplainCandidateResponse(
+            candidate=_candidate(one, incumbent),
+            measures=[
+                ranking_pb2.MeasureValue(
+                    name=measure.name,
+                    value=_estimate(measure.estimate),
+                    direction=measure.direction,
+                    reason=measure.reason,
+                )
+                for measure in one.measures
+            ],
+            shifted_features=[
+                ranking_pb2.FeatureShift(
+                    name=shift.name,
+                    divergence=shift.divergence,
+                    threshold=shift.threshold,
+                    outside_range=shift.outside_range,
+                )
+                for shift in one.shifted_features
+            ],
+            round=made.number,
+            made_at=_timestamp(made_at_s),
+        )
+        for one in made.ranking.candidates
+    ]
 
 
 def report(
@@ -33,36 +71,13 @@ def report(
     resident_bytes: int,
 ) -> scoring_pb2.Report:
     """All that the serving process is told after a round."""
+    endpoint, incumbent = scorer.settings.name, scorer.settings.incumbent
     return scoring_pb2.Report(
         generation=generation,
-        endpoint=scorer.settings.name,
-        ranking=ranking_message(scorer, made, made_at_s),
-        explanations=[
-            ranking_pb2.ExplainCandidateResponse(
-                candidate=_candidate(one, scorer.settings.incumbent),
-                measures=[
-                    ranking_pb2.MeasureValue(
-                        name=measure.name,
-                        value=_estimate(measure.estimate),
-                        direction=measure.direction,
-                        reason=measure.reason,
-                    )
-                    for measure in one.measures
-                ],
-                shifted_features=[
-                    ranking_pb2.FeatureShift(
-                        name=shift.name,
-                        divergence=shift.divergence,
-                        threshold=shift.threshold,
-                        outside_range=shift.outside_range,
-                    )
-                    for shift in one.shifted_features
-                ],
-                round=made.number,
-                made_at=_timestamp(made_at_s),
-            )
-            for one in made.ranking.candidates
-        ],
+        endpoint=endpoint,
+        ranking=ranking_message(made, endpoint=endpoint, incumbent=incumbent, made_at_s=made_at_s),
+        explanations=explanations(made, incumbent=incumbent, made_at_s=made_at_s),
+        segments=segment_messages(made, endpoint=endpoint, incumbent=incumbent, made_at_s=made_at_s),
         counters=_counters(scorer, made, cpu_s, resident_bytes),
     )
 
@@ -87,11 +102,41 @@ def _counters(
     )
 
 
+def _ranking(
+    ranking: Ranking, number: int, endpoint: str, incumbent: str, made_at_s: float
+) -> ranking_pb2.Ranking:
+    return ranking_pb2.Ranking(
+        endpoint=endpoint,
+        round=number,
+        made_at=_timestamp(made_at_s),
+        items=ranking.items,
+        state=_state(ranking.state),
+        reason=ranking.reason,
+        candidates=[_candidate(one, incumbent) for one in ranking.candidates],
+    )
+
+
+def _segment(one: Segment) -> ranking_pb2.Segment:
+    return ranking_pb2.Segment(
+        name=one.name,
+        rule=one.rule,
+        share=one.share,
+        items=one.ranking.items,
+        state=_state(one.ranking.state),
+        reason=one.ranking.reason,
+        top_candidate=next((candidate.name for candidate in one.ranking.candidates if candidate.rank), ""),
+    )
+
+
+def _state(state: State) -> ranking_pb2.State.ValueType:
+    return ranking_pb2.State.Value(f"STATE_{state.name}")
+
+
 def _candidate(one: CandidateRank, incumbent: str) -> ranking_pb2.RankedCandidate:
     return ranking_pb2.RankedCandidate(
         name=one.name,
         rank=one.rank,
-        state=ranking_pb2.State.Value(f"STATE_{one.state.name}"),
+        state=_state(one.state),
         reason=one.reason,
         accuracy=_estimate(one.accuracy),
         p_best=one.p_best,

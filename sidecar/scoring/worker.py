@@ -114,7 +114,7 @@ class Worker:
         if scorer is None:
             return
         try:
-            scorer.observe(decode_observation(observation))
+            scorer.observe(decode_observation(observation), observation.segment)
         except UnreadableError as error:
             scorer.reject(error.reason)
         except Exception as error:  # noqa: BLE001 - one odd request must not end the scoring of all others

@@ -19,7 +19,9 @@ class Snapshot:
 
     Attributes:
         ranking: as it was made, or as it is since it grew stale.
-        response: the serialised GetRankingResponse; WatchRankingResponse has the same bytes.
+        segments: each segment's own, by name; in the order of `ranking.segments`.
+        responses: the serialised GetRankingResponse by segment, the whole's under an empty name;
+            WatchRankingResponse has the same bytes.
         explanations: by candidate name.
         heard_s: when the report came, on the board's clock.
         sampled: requests handed to scoring until then.
@@ -28,13 +30,25 @@ class Snapshot:
     """
 
     ranking: ranking_pb2.Ranking
-    response: bytes
+    segments: Mapping[str, ranking_pb2.Ranking]
+    responses: Mapping[str, bytes]
     explanations: Mapping[str, ranking_pb2.ExplainCandidateResponse]
     counters: scoring_pb2.ScoringCounters
     heard_s: float
     sampled: int
     generation: int
     version: int
+
+    def response(self, segment: str) -> bytes:
+        """The response for a segment, for the whole where its name is empty.
+
+        Raises:
+            NotFoundError: there is no such segment.
+        """
+        if segment not in self.responses:
+            known = ", ".join(self.segments) or "none: the window is not split"
+            raise NotFoundError(f"no segment {segment!r} in {self.ranking.endpoint!r}; there are: {known}")
+        return self.responses[segment]
 
 
 @dataclass(slots=True)
@@ -50,8 +64,20 @@ class _Place:
         changed.set()
 
 
-def _response(ranking: ranking_pb2.Ranking) -> bytes:
-    return ranking_pb2.GetRankingResponse(ranking=ranking).SerializeToString()
+def _responses(whole: ranking_pb2.Ranking, segments: Mapping[str, ranking_pb2.Ranking]) -> dict[str, bytes]:
+    return {
+        name: ranking_pb2.GetRankingResponse(ranking=ranking).SerializeToString()
+        for name, ranking in {"": whole, **segments}.items()
+    }
+
+
+def _stale(ranking: ranking_pb2.Ranking, reason: str) -> ranking_pb2.Ranking:
+    stale = ranking_pb2.Ranking()
+    stale.CopyFrom(ranking)
+    parts: list[ranking_pb2.Ranking | ranking_pb2.Segment] = [stale, *stale.segments]
+    for part in parts:
+        part.state, part.reason = ranking_pb2.STATE_STALE, reason
+    return stale
 
 
 class Board:
@@ -92,10 +118,12 @@ class Board:
         place = self._places.get(report.endpoint)
         if place is None:
             return
+        segments = {one.segment: one for one in report.segments}
         place.show(
             Snapshot(
                 ranking=report.ranking,
-                response=_response(report.ranking),
+                segments=segments,
+                responses=_responses(report.ranking, segments),
                 explanations={one.candidate.name: one for one in report.explanations},
                 counters=report.counters,
                 heard_s=self._clock(),
@@ -112,15 +140,20 @@ class Board:
             if snapshot is None or snapshot.ranking.state == ranking_pb2.STATE_STALE:
                 continue
             if self._clock() - snapshot.heard_s > limit:
-                stale = ranking_pb2.Ranking()
-                stale.CopyFrom(snapshot.ranking)
-                stale.state = ranking_pb2.STATE_STALE
                 idle = self._sampled(name) == snapshot.sampled
-                stale.reason = f"no new ranking for {limit:g} s: " + (
+                reason = f"no new ranking for {limit:g} s: " + (
                     "no request was sampled" if idle else "requests come, and scoring does not answer"
                 )
+                whole = _stale(snapshot.ranking, reason)
+                segments = {segment: _stale(one, reason) for segment, one in snapshot.segments.items()}
                 place.show(
-                    replace(snapshot, ranking=stale, response=_response(stale), version=snapshot.version + 1)
+                    replace(
+                        snapshot,
+                        ranking=whole,
+                        segments=segments,
+                        responses=_responses(whole, segments),
+                        version=snapshot.version + 1,
+                    )
                 )
 
     def snapshot(self, endpoint: str) -> Snapshot:

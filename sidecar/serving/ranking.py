@@ -43,7 +43,7 @@ class RankingService:
 
     async def get(self, request: ranking_pb2.GetRankingRequest, _: Context) -> bytes:
         """The newest ranking, serialised."""
-        return self._board.snapshot(request.endpoint).response
+        return self._board.snapshot(request.endpoint).response(request.segment)
 
     async def watch(self, request: ranking_pb2.WatchRankingRequest, _: Context) -> AsyncIterator[bytes]:
         """The newest ranking, then every newer one that the reader is in time for, serialised."""
@@ -55,7 +55,7 @@ class RankingService:
             while True:
                 snapshot = await self._board.newer(request.endpoint, version)
                 version = snapshot.version
-                yield snapshot.response
+                yield snapshot.response(request.segment)
         finally:
             self.watchers -= 1
 

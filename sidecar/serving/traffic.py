@@ -9,7 +9,7 @@ import grpc
 from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import traffic_pb2
 
-from sidecar.capture.intake import Accounting, Intake
+from sidecar.capture.intake import MAX_SEGMENT_BYTES, Accounting, Intake
 from sidecar.serving.errors import Context, answers
 
 
@@ -51,7 +51,11 @@ class TrafficService:
             intake = self._intakes.intake(request.endpoint)
             before = intake.counts
             if intake.wants():
-                intake.take(scoring_pb2.Observation(endpoint=request.endpoint, pushed=request))
+                segment = request.metadata.get(intake.segment_key, "").encode()[:MAX_SEGMENT_BYTES]
+                request.ClearField("metadata")
+                intake.take(
+                    scoring_pb2.Observation(endpoint=request.endpoint, pushed=request, segment=segment)
+                )
             _add(total, before, intake.counts)
         return total
 

@@ -1,7 +1,7 @@
 """Prometheus metrics, declared in one table's order and read at scrape time; no state of its own.
 
 A gauge without a value is absent. No label grows with requests: endpoints, candidates, measures,
-reasons and states are all bounded by the configuration or by written-out lists.
+segments, reasons and states are all bounded by the configuration or by written-out lists.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Metrics(Collector):
         reading = self._read()
         yield from _capture(reading)
         yield from _ranking(reading.snapshots)
+        yield from _segments(reading.snapshots)
         yield from _scoring(reading)
         yield from _self(reading)
 
@@ -134,6 +135,22 @@ def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
                     measure.add_metric([*labels, value.name], value.value.value)
     yield from (state, rounds, made, items)
     yield from (rank, candidate_state, incumbent, accuracy, low, high, p_best, measure)
+
+
+def _segments(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
+    of = ("endpoint", "segment")
+    share = _gauge("segment_share_ratio", "Share of the window's items in the segment.", of)
+    accuracy = _gauge(
+        "segment_accuracy_ratio", "Estimated accuracy on the segment's items.", (*of, "candidate")
+    )
+    for endpoint, snapshot in snapshots.items():
+        for segment in snapshot.ranking.segments:
+            share.add_metric([endpoint, segment.name], segment.share)
+        for name, own in snapshot.segments.items():
+            for candidate in own.candidates:
+                if candidate.HasField("accuracy"):
+                    accuracy.add_metric([endpoint, name, candidate.name], candidate.accuracy.value)
+    yield from (share, accuracy)
 
 
 def _scoring(reading: Reading) -> Iterator[Metric]:

@@ -42,8 +42,16 @@ def reading() -> Reading:
             items=400,
             state=ranking_pb2.STATE_OK,
             candidates=[best, broken],
+            segments=[
+                ranking_pb2.Segment(name="north", share=0.75),
+                ranking_pb2.Segment(name="other", share=0.25),
+            ],
         ),
-        response=b"",
+        segments={
+            "north": ranking_pb2.Ranking(segment="north", candidates=[best, broken]),
+            "other": ranking_pb2.Ranking(segment="other", candidates=[broken]),
+        },
+        responses={},
         explanations={
             "eu": ranking_pb2.ExplainCandidateResponse(measures=measures),
             "us": ranking_pb2.ExplainCandidateResponse(),

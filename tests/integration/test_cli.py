@@ -99,6 +99,59 @@ def test_rank_without_labels_says_nothing_of_truth(folder: Path, digits_models: 
     assert "true_accuracy" not in document["candidates"][0]
 
 
+def test_predictions_alone_are_ranked(folder: Path) -> None:
+    truth = np.arange(300) % 3
+    fair = np.where(np.arange(300) % 4 == 0, (truth + 1) % 3, truth)
+    poor = np.where(np.arange(300) % 2 == 0, (truth + 2) % 3, truth)
+    path = folder / "pool.npz"
+    np.savez(
+        path,
+        allow_pickle=False,
+        **{"a|predictions": np.stack([poor, truth, fair], axis=1), "a|labels": truth},
+    )
+    result = pilotfish("rank", "--predictions", path, "--labels", "a|labels", "--format", "json")
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert [one["name"] for one in document["candidates"]] == ["model-1", "model-2", "model-0"]
+    assert [one["true_accuracy"] for one in document["candidates"]] == [1, 0.75, 0.5]
+    assert document["score"] == {"top": "model-1", "best": "model-1", "regret": 0, "spearman": 1}
+    table = pilotfish("rank", "--predictions", path)
+    assert "model-2" in table.stdout
+    assert "serves now" not in table.stdout
+    both = pilotfish("rank", "--predictions", path, "--data", path)
+    assert (both.returncode, both.stdout) == (2, "")
+    assert "--predictions alone" in both.stderr
+
+
+def test_a_report_is_one_page_of_its_own(folder: Path) -> None:
+    source = ("--candidates", write(folder, configuration()), "--data", folder / "rotated-val.npz")
+    page = folder / "report.html"
+    result = pilotfish("rank", *source, "--labels", "y", "--report", page)
+    assert result.returncode == 0, result.stderr
+    assert f"wrote {page}" in result.stdout
+    text = page.read_text(encoding="utf-8")
+    assert all(word in text for word in ("upright", "rotated", "By the labels", "feature_coverage", "X[24]"))
+    assert not [word for word in ("http:", "https:", "nan<") if word in text]
+
+    missing = folder / "nowhere" / "report.html"
+    failed = pilotfish("rank", *source, "--report", missing)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert f"there is no folder {missing.parent}" in failed.stderr
+
+
+def test_predictions_alone_make_a_report(folder: Path) -> None:
+    truth = np.arange(300) % 3
+    path, page = folder / "answers.npz", folder / "answers.html"
+    np.savez(path, predictions=np.stack([truth, truth[::-1]], axis=1), models=np.array(["<b>", "other"]))
+    result = pilotfish("rank", "--predictions", path, "--report", page, "--format", "json")
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads(result.stdout)["candidates"]) == 2
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;b&gt;" in text
+    assert "<b>" not in text
+    assert "Not known for all candidates" in text
+
+
 def test_few_rows_are_ranked_as_unknown(folder: Path) -> None:
     result = pilotfish(
         *("rank", "--candidates", folder / "candidates.yaml", "--data", folder / "rotated-val.npz"),
@@ -120,7 +173,7 @@ def test_the_table_shows_names_and_states(folder: Path) -> None:
         "y",
     )
     assert "rotated" in result.stdout
-    assert "OUT_OF_SUPPORT" in result.stdout
+    assert "NEAR_CHANCE" in result.stdout
     assert "regret 0.000" in result.stdout
 
 

@@ -10,7 +10,7 @@ from sidecar.cli.profile import app
 from sidecar.domain.errors import InvalidError
 from sidecar.profiles.file import read_profile
 from sidecar.shadow.onnx import OnnxModel
-from tests.models import DigitsModels
+from tests.models import DigitsModels, TextModel
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_build_and_show(digits_models: DigitsModels, data: Path, capsys: pytest.
 
     _run("show", out)
     text = capsys.readouterr().out
-    for part in (profile.model_sha256, "format 1", f"{truth:.4f}", "X[0]", "the first 20 of 64"):
+    for part in (profile.model_sha256, "format 2", f"{truth:.4f}", "X[0]", "the first 20 of 64"):
         assert part in text
 
 
@@ -82,6 +82,26 @@ def test_show_without_validation(
     text = capsys.readouterr().out
     assert "no validation" in text
     assert read_profile(out).classes == tuple("abcdefghij")
+
+
+def test_show_lists_a_texts_words_and_not_their_buckets(
+    text_model: TextModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{text},{label}" for text, label in zip(text_model.texts, text_model.labels, strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,class", *rows]))
+    out = tmp_path / "p.safetensors"
+    data = ("--data", tmp_path / "rows.csv", "--label", "class", "--partition-rows", "4")
+    _run("build", "--model", text_model.path, "--out", out, *data)
+    assert "2 partitions of 4, 6 words, 2 classes" in capsys.readouterr().out
+    _run("show", out)
+    text = capsys.readouterr().out
+    assert "probabilities (probabilities)" in text
+    assert "gloomy" in text
+    assert "words[" not in text
+    _run("show", out, "--format", "json")
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["words"]["gloomy"] == 4
+    assert shown["output_kind"] == "probabilities"
 
 
 @pytest.mark.parametrize(

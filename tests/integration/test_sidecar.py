@@ -72,7 +72,7 @@ def test_traffic_becomes_a_ranking(folder: Path, digits_models: DigitsModels) ->
         ranking = sidecar.ranking_when(lambda ranking: ranking.items == 300)
         assert ranking.candidates[0].name == "rotated"
         assert ranking.candidates[0].accuracy.low <= ranking.candidates[0].accuracy.value
-        assert states(ranking) == {"rotated": "OK", "upright": "OUT_OF_SUPPORT"}
+        assert states(ranking) == {"rotated": "OK", "upright": "NEAR_CHANCE"}
         assert sidecar.rankings.GetRanking(GET).ranking.items == 300
 
         why = sidecar.explain("upright")

@@ -25,37 +25,39 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apilotfish/v1/ranking.proto\x12\x0cpilotfish.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\r\n\x05level\x18\x04 \x01(\x01\"\xd0\x01\n\x0fRankedCandidate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12-\n\x08\x61\x63\x63uracy\x18\x05 \x01(\x0b\x32\x16.pilotfish.v1.EstimateH\x00\x88\x01\x01\x12\x13\n\x06p_best\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tincumbent\x18\x07 \x01(\x08\x42\x0b\n\t_accuracyB\t\n\x07_p_best\"\xcd\x01\n\x07Ranking\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\x04\x12+\n\x07made_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05items\x18\x04 \x01(\x04\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x31\n\ncandidates\x18\x07 \x03(\x0b\x32\x1d.pilotfish.v1.RankedCandidate\"%\n\x11GetRankingRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\"<\n\x12GetRankingResponse\x12&\n\x07ranking\x18\x01 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\"\'\n\x13WatchRankingRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\">\n\x14WatchRankingResponse\x12&\n\x07ranking\x18\x01 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\">\n\x17\x45xplainCandidateRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\"u\n\x0cMeasureValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x16.pilotfish.v1.EstimateH\x00\x88\x01\x01\x12\x11\n\tdirection\x18\x03 \x01(\x11\x12\x0e\n\x06reason\x18\x04 \x01(\tB\x08\n\x06_value\"Z\n\x0c\x46\x65\x61tureShift\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ndivergence\x18\x02 \x01(\x01\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x15\n\routside_range\x18\x04 \x01(\x01\"\xec\x01\n\x18\x45xplainCandidateResponse\x12\x30\n\tcandidate\x18\x01 \x01(\x0b\x32\x1d.pilotfish.v1.RankedCandidate\x12,\n\x08measures\x18\x02 \x03(\x0b\x32\x1a.pilotfish.v1.MeasureValue\x12\x34\n\x10shifted_features\x18\x03 \x03(\x0b\x32\x1a.pilotfish.v1.FeatureShift\x12\r\n\x05round\x18\x04 \x01(\x04\x12+\n\x07made_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb2\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STATE_OK\x10\x01\x12\x0e\n\nSTATE_TIED\x10\x02\x12\x15\n\x11STATE_NEAR_CHANCE\x10\x03\x12\x1b\n\x17STATE_INSUFFICIENT_DATA\x10\x04\x12\x18\n\x14STATE_OUT_OF_SUPPORT\x10\x05\x12\x15\n\x11STATE_UNAVAILABLE\x10\x06\x12\x0f\n\x0bSTATE_STALE\x10\x07\x32\x9d\x02\n\x0eRankingService\x12O\n\nGetRanking\x12\x1f.pilotfish.v1.GetRankingRequest\x1a .pilotfish.v1.GetRankingResponse\x12W\n\x0cWatchRanking\x12!.pilotfish.v1.WatchRankingRequest\x1a\".pilotfish.v1.WatchRankingResponse0\x01\x12\x61\n\x10\x45xplainCandidate\x12%.pilotfish.v1.ExplainCandidateRequest\x1a&.pilotfish.v1.ExplainCandidateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apilotfish/v1/ranking.proto\x12\x0cpilotfish.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n\x08\x45stimate\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\x12\r\n\x05level\x18\x04 \x01(\x01\"\xd0\x01\n\x0fRankedCandidate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\r\x12\"\n\x05state\x18\x03 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12-\n\x08\x61\x63\x63uracy\x18\x05 \x01(\x0b\x32\x16.pilotfish.v1.EstimateH\x00\x88\x01\x01\x12\x13\n\x06p_best\x18\x06 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\tincumbent\x18\x07 \x01(\x08\x42\x0b\n\t_accuracyB\t\n\x07_p_best\"\x8e\x01\n\x07Segment\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04rule\x18\x02 \x01(\t\x12\r\n\x05share\x18\x03 \x01(\x01\x12\r\n\x05items\x18\x04 \x01(\x04\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x15\n\rtop_candidate\x18\x07 \x01(\t\"\x87\x02\n\x07Ranking\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\r\n\x05round\x18\x02 \x01(\x04\x12+\n\x07made_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05items\x18\x04 \x01(\x04\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x31\n\ncandidates\x18\x07 \x03(\x0b\x32\x1d.pilotfish.v1.RankedCandidate\x12\x0f\n\x07segment\x18\x08 \x01(\t\x12\'\n\x08segments\x18\t \x03(\x0b\x32\x15.pilotfish.v1.Segment\"6\n\x11GetRankingRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\"<\n\x12GetRankingResponse\x12&\n\x07ranking\x18\x01 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\"8\n\x13WatchRankingRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0f\n\x07segment\x18\x02 \x01(\t\">\n\x14WatchRankingResponse\x12&\n\x07ranking\x18\x01 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\">\n\x17\x45xplainCandidateRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\"u\n\x0cMeasureValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x16.pilotfish.v1.EstimateH\x00\x88\x01\x01\x12\x11\n\tdirection\x18\x03 \x01(\x11\x12\x0e\n\x06reason\x18\x04 \x01(\tB\x08\n\x06_value\"Z\n\x0c\x46\x65\x61tureShift\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\ndivergence\x18\x02 \x01(\x01\x12\x11\n\tthreshold\x18\x03 \x01(\x01\x12\x15\n\routside_range\x18\x04 \x01(\x01\"\xec\x01\n\x18\x45xplainCandidateResponse\x12\x30\n\tcandidate\x18\x01 \x01(\x0b\x32\x1d.pilotfish.v1.RankedCandidate\x12,\n\x08measures\x18\x02 \x03(\x0b\x32\x1a.pilotfish.v1.MeasureValue\x12\x34\n\x10shifted_features\x18\x03 \x03(\x0b\x32\x1a.pilotfish.v1.FeatureShift\x12\r\n\x05round\x18\x04 \x01(\x04\x12+\n\x07made_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xb2\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0c\n\x08STATE_OK\x10\x01\x12\x0e\n\nSTATE_TIED\x10\x02\x12\x15\n\x11STATE_NEAR_CHANCE\x10\x03\x12\x1b\n\x17STATE_INSUFFICIENT_DATA\x10\x04\x12\x18\n\x14STATE_OUT_OF_SUPPORT\x10\x05\x12\x15\n\x11STATE_UNAVAILABLE\x10\x06\x12\x0f\n\x0bSTATE_STALE\x10\x07\x32\x9d\x02\n\x0eRankingService\x12O\n\nGetRanking\x12\x1f.pilotfish.v1.GetRankingRequest\x1a .pilotfish.v1.GetRankingResponse\x12W\n\x0cWatchRanking\x12!.pilotfish.v1.WatchRankingRequest\x1a\".pilotfish.v1.WatchRankingResponse0\x01\x12\x61\n\x10\x45xplainCandidate\x12%.pilotfish.v1.ExplainCandidateRequest\x1a&.pilotfish.v1.ExplainCandidateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pilotfish.v1.ranking_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATE']._serialized_start=1286
-  _globals['_STATE']._serialized_end=1464
+  _globals['_STATE']._serialized_start=1523
+  _globals['_STATE']._serialized_end=1701
   _globals['_ESTIMATE']._serialized_start=77
   _globals['_ESTIMATE']._serialized_end=144
   _globals['_RANKEDCANDIDATE']._serialized_start=147
   _globals['_RANKEDCANDIDATE']._serialized_end=355
-  _globals['_RANKING']._serialized_start=358
-  _globals['_RANKING']._serialized_end=563
-  _globals['_GETRANKINGREQUEST']._serialized_start=565
-  _globals['_GETRANKINGREQUEST']._serialized_end=602
-  _globals['_GETRANKINGRESPONSE']._serialized_start=604
-  _globals['_GETRANKINGRESPONSE']._serialized_end=664
-  _globals['_WATCHRANKINGREQUEST']._serialized_start=666
-  _globals['_WATCHRANKINGREQUEST']._serialized_end=705
-  _globals['_WATCHRANKINGRESPONSE']._serialized_start=707
-  _globals['_WATCHRANKINGRESPONSE']._serialized_end=769
-  _globals['_EXPLAINCANDIDATEREQUEST']._serialized_start=771
-  _globals['_EXPLAINCANDIDATEREQUEST']._serialized_end=833
-  _globals['_MEASUREVALUE']._serialized_start=835
-  _globals['_MEASUREVALUE']._serialized_end=952
-  _globals['_FEATURESHIFT']._serialized_start=954
-  _globals['_FEATURESHIFT']._serialized_end=1044
-  _globals['_EXPLAINCANDIDATERESPONSE']._serialized_start=1047
-  _globals['_EXPLAINCANDIDATERESPONSE']._serialized_end=1283
-  _globals['_RANKINGSERVICE']._serialized_start=1467
-  _globals['_RANKINGSERVICE']._serialized_end=1752
+  _globals['_SEGMENT']._serialized_start=358
+  _globals['_SEGMENT']._serialized_end=500
+  _globals['_RANKING']._serialized_start=503
+  _globals['_RANKING']._serialized_end=766
+  _globals['_GETRANKINGREQUEST']._serialized_start=768
+  _globals['_GETRANKINGREQUEST']._serialized_end=822
+  _globals['_GETRANKINGRESPONSE']._serialized_start=824
+  _globals['_GETRANKINGRESPONSE']._serialized_end=884
+  _globals['_WATCHRANKINGREQUEST']._serialized_start=886
+  _globals['_WATCHRANKINGREQUEST']._serialized_end=942
+  _globals['_WATCHRANKINGRESPONSE']._serialized_start=944
+  _globals['_WATCHRANKINGRESPONSE']._serialized_end=1006
+  _globals['_EXPLAINCANDIDATEREQUEST']._serialized_start=1008
+  _globals['_EXPLAINCANDIDATEREQUEST']._serialized_end=1070
+  _globals['_MEASUREVALUE']._serialized_start=1072
+  _globals['_MEASUREVALUE']._serialized_end=1189
+  _globals['_FEATURESHIFT']._serialized_start=1191
+  _globals['_FEATURESHIFT']._serialized_end=1281
+  _globals['_EXPLAINCANDIDATERESPONSE']._serialized_start=1284
+  _globals['_EXPLAINCANDIDATERESPONSE']._serialized_end=1520
+  _globals['_RANKINGSERVICE']._serialized_start=1704
+  _globals['_RANKINGSERVICE']._serialized_end=1989
 # @@protoc_insertion_point(module_scope)

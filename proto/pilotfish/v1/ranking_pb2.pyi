@@ -143,6 +143,49 @@ class RankedCandidate(_message.Message):
 Global___RankedCandidate: _TypeAlias = RankedCandidate  # noqa: Y015
 
 @_typing.final
+class Segment(_message.Message):
+    """A kind of traffic inside the window. Its own ranking is that of GetRanking with its name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TOP_CANDIDATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Stable from round to round; "other" holds what no other segment does."""
+    rule: _builtins.str
+    """How items are assigned to it, in words."""
+    share: _builtins.float
+    """Of the window's items, a ratio."""
+    items: _builtins.int
+    state: Global___State.ValueType
+    reason: _builtins.str
+    top_candidate: _builtins.str
+    """Its first candidate of rank 1; empty where none is ranked."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        rule: _builtins.str = ...,
+        share: _builtins.float = ...,
+        items: _builtins.int = ...,
+        state: Global___State.ValueType = ...,
+        reason: _builtins.str = ...,
+        top_candidate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "name", b"name", "reason", b"reason", "rule", b"rule", "share", b"share", "state", b"state", "top_candidate", b"top_candidate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015
+
+@_typing.final
 class Ranking(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -153,6 +196,8 @@ class Ranking(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     round: _builtins.int
     """Counts the rounds of this endpoint since start."""
@@ -160,11 +205,17 @@ class Ranking(_message.Message):
     """Items of the window that every ranked candidate answered."""
     state: Global___State.ValueType
     reason: _builtins.str
+    segment: _builtins.str
+    """The segment whose items alone were ranked; empty: the whole window."""
     @_builtins.property
     def made_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedCandidate]:
         """Best first; candidates without a rank come last."""
+
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
+        """Of the whole window: what it was weighed from, largest first. Empty where it was not split."""
 
     def __init__(
         self,
@@ -176,10 +227,12 @@ class Ranking(_message.Message):
         state: Global___State.ValueType = ...,
         reason: _builtins.str = ...,
         candidates: _abc.Iterable[Global___RankedCandidate] | None = ...,
+        segment: _builtins.str = ...,
+        segments: _abc.Iterable[Global___Segment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "endpoint", b"endpoint", "items", b"items", "made_at", b"made_at", "reason", b"reason", "round", b"round", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "endpoint", b"endpoint", "items", b"items", "made_at", b"made_at", "reason", b"reason", "round", b"round", "segment", b"segment", "segments", b"segments", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,15 +243,19 @@ class GetRankingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
+    segment: _builtins.str
+    """One that Ranking.segments names; empty: the whole window."""
     def __init__(
         self,
         *,
         endpoint: _builtins.str = ...,
+        segment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,15 +286,19 @@ class WatchRankingRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
+    segment: _builtins.str
+    """As in GetRankingRequest. The stream ends with NOT_FOUND when the segment is gone."""
     def __init__(
         self,
         *,
         endpoint: _builtins.str = ...,
+        segment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,23 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apilotfish/v1/traffic.proto\x12\x0cpilotfish.v1\"I\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\x12\x10\n\x08\x63ontents\x18\x04 \x01(\x0c\"o\n\x0eObserveRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12$\n\x06inputs\x18\x02 \x03(\x0b\x32\x14.pilotfish.v1.Tensor\x12%\n\x07outputs\x18\x03 \x03(\x0b\x32\x14.pilotfish.v1.Tensor\"\xae\x01\n\x0fObserveResponse\x12\x0c\n\x04seen\x18\x01 \x01(\x04\x12\x0f\n\x07sampled\x18\x02 \x01(\x04\x12\x0f\n\x07skipped\x18\x03 \x01(\x04\x12;\n\x07\x64ropped\x18\x04 \x03(\x0b\x32*.pilotfish.v1.ObserveResponse.DroppedEntry\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32Z\n\x0eTrafficService\x12H\n\x07Observe\x12\x1c.pilotfish.v1.ObserveRequest\x1a\x1d.pilotfish.v1.ObserveResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apilotfish/v1/traffic.proto\x12\x0cpilotfish.v1\"I\n\x06Tensor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61tatype\x18\x02 \x01(\t\x12\r\n\x05shape\x18\x03 \x03(\x03\x12\x10\n\x08\x63ontents\x18\x04 \x01(\x0c\"\xde\x01\n\x0eObserveRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12$\n\x06inputs\x18\x02 \x03(\x0b\x32\x14.pilotfish.v1.Tensor\x12%\n\x07outputs\x18\x03 \x03(\x0b\x32\x14.pilotfish.v1.Tensor\x12<\n\x08metadata\x18\x04 \x03(\x0b\x32*.pilotfish.v1.ObserveRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xae\x01\n\x0fObserveResponse\x12\x0c\n\x04seen\x18\x01 \x01(\x04\x12\x0f\n\x07sampled\x18\x02 \x01(\x04\x12\x0f\n\x07skipped\x18\x03 \x01(\x04\x12;\n\x07\x64ropped\x18\x04 \x03(\x0b\x32*.pilotfish.v1.ObserveResponse.DroppedEntry\x1a.\n\x0c\x44roppedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x32Z\n\x0eTrafficService\x12H\n\x07Observe\x12\x1c.pilotfish.v1.ObserveRequest\x1a\x1d.pilotfish.v1.ObserveResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pilotfish.v1.traffic_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_OBSERVEREQUEST_METADATAENTRY']._loaded_options = None
+  _globals['_OBSERVEREQUEST_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_OBSERVERESPONSE_DROPPEDENTRY']._loaded_options = None
   _globals['_OBSERVERESPONSE_DROPPEDENTRY']._serialized_options = b'8\001'
   _globals['_TENSOR']._serialized_start=44
   _globals['_TENSOR']._serialized_end=117
-  _globals['_OBSERVEREQUEST']._serialized_start=119
-  _globals['_OBSERVEREQUEST']._serialized_end=230
-  _globals['_OBSERVERESPONSE']._serialized_start=233
-  _globals['_OBSERVERESPONSE']._serialized_end=407
-  _globals['_OBSERVERESPONSE_DROPPEDENTRY']._serialized_start=361
-  _globals['_OBSERVERESPONSE_DROPPEDENTRY']._serialized_end=407
-  _globals['_TRAFFICSERVICE']._serialized_start=409
-  _globals['_TRAFFICSERVICE']._serialized_end=499
+  _globals['_OBSERVEREQUEST']._serialized_start=120
+  _globals['_OBSERVEREQUEST']._serialized_end=342
+  _globals['_OBSERVEREQUEST_METADATAENTRY']._serialized_start=295
+  _globals['_OBSERVEREQUEST_METADATAENTRY']._serialized_end=342
+  _globals['_OBSERVERESPONSE']._serialized_start=345
+  _globals['_OBSERVERESPONSE']._serialized_end=519
+  _globals['_OBSERVERESPONSE_DROPPEDENTRY']._serialized_start=473
+  _globals['_OBSERVERESPONSE_DROPPEDENTRY']._serialized_end=519
+  _globals['_TRAFFICSERVICE']._serialized_start=521
+  _globals['_TRAFFICSERVICE']._serialized_end=611
 # @@protoc_insertion_point(module_scope)

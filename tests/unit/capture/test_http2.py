@@ -8,7 +8,7 @@ from hpack import Encoder, HPACKError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.capture.http2 import PREFACE, Http2Reader
+from sidecar.capture.http2 import PREFACE, HeaderBlocks, Http2Reader
 from sidecar.domain.errors import InvalidError
 
 KEEP = frozenset({b":path", b"grpc-status"})
@@ -44,7 +44,7 @@ START = PREFACE + frame(SETTINGS, 0, 0, b"")
 
 def heard(stream: bytes, cuts: list[int] | None = None) -> list[Any]:
     events = Heard()
-    reader = Http2Reader(events, preface=PREFACE, keep=KEEP)
+    reader = Http2Reader(events, preface=PREFACE, keep=lambda: KEEP)
     edges = [0, *sorted(cut for cut in cuts or [] if cut < len(stream)), len(stream)]
     for start, end in pairwise(edges):
         reader.feed(stream[start:end])
@@ -142,3 +142,16 @@ def test_an_entry_that_replaces_all_others_is_noticed() -> None:
         raw += frame(HEADERS, END_HEADERS, 1, b"\x40\x05:path\x7f\xa1\x1e" + letter * 4000)
         raw += frame(HEADERS, END_HEADERS, 1, b"\xbe")
     assert [event[2][b":path"][:1] for event in heard(raw)] == [b"a", b"a", b"b", b"b", b"c", b"c"]
+
+
+def test_a_field_that_is_kept_from_now_on_is_read_of_a_block_that_is_known() -> None:
+    kept = [frozenset({b":path"})]
+    blocks = HeaderBlocks(lambda: kept[0])
+    encoder, fields = Encoder(), [(":path", "/a"), ("x-region", "eu")]
+    for _ in range(3):
+        block = encoder.encode(fields)
+        assert blocks.decode(block) == {b":path": b"/a"}
+    kept[0] = frozenset({b"x-region"})
+    # The encoder has nothing new to say: the block is that of before.
+    assert encoder.encode(fields) == block
+    assert blocks.decode(block) == {b"x-region": b"eu"}

@@ -55,3 +55,14 @@ def test_a_request_written_otherwise_belongs_to_nobody() -> None:
     name_last = service_pb2.ModelInferRequest(id="x").SerializeToString() + b"\x0a\x01m"
     assert watchlist.find(name_last) == (None, False)
     assert Watchlist({}).find(b"") == (None, False)
+
+
+def test_the_fields_to_read_are_those_that_the_intakes_name_segments_by() -> None:
+    one, other = intake("a"), intake("b")
+    one.segment_key = "x-region"
+    watchlist = Watchlist({"a": one, "b": other})
+    assert watchlist.segment_keys == {b"x-region"}
+    assert watchlist.fields == {b":path", b"grpc-encoding", b"x-region"}
+    one.segment_key = ""
+    watchlist.watch({"a": one, "b": other})
+    assert watchlist.segment_keys == frozenset()

@@ -70,12 +70,52 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
         ("digits-eu, prof", "digits-2024, prof", "endpoints[0].candidates[1].name: 'digits-2024' is taken"),
         ("[accuracy]", "[beauty]", "endpoints[0].ranking.objectives[0]: Input should be 'accuracy'"),
         ("    incumbent: digits-2024\n", "", "endpoints[0].incumbent: Field required"),
+        (
+            "[accuracy]",
+            "[accuracy], measures: [jsd, covrage]",
+            "endpoints[0].ranking.measures[1]: 'covrage' is no measure; did you mean 'coverage'?",
+        ),
+        (
+            "    incumbent:",
+            "    segments: {tensor: site, inputs: true}\n    incumbent:",
+            "endpoints[0].segments: give one of tensor, metadata, inputs; there is tensor, inputs",
+        ),
+        (
+            "    incumbent:",
+            "    segments: {max: 2}\n    incumbent:",
+            "endpoints[0].segments: give one of tensor, metadata, inputs; there is none",
+        ),
+        (
+            "    incumbent:",
+            "    segments: {metadata: X-Region}\n    incumbent:",
+            "endpoints[0].segments.metadata: ",
+        ),
+        (
+            "    incumbent:",
+            "    segments: {inputs: true, max: 17}\n    incumbent:",
+            "endpoints[0].segments.max: ",
+        ),
+        (
+            "    incumbent:",
+            "    segments: {inputs: false}\n    incumbent:",
+            "endpoints[0].segments.inputs: Input should be True",
+        ),
     ],
 )
 def test_single_mistakes(tmp_path: Path, old: str, new: str, message: str) -> None:
     said = faults(tmp_path, GOOD.replace(old, new, 1))
     assert len(said) == 1
     assert message in said[0]
+
+
+@pytest.mark.parametrize("way", ["tensor: site", "metadata: x-region", "inputs: true"])
+def test_the_window_is_split_one_way_or_not_at_all(tmp_path: Path, way: str) -> None:
+    assert load_config(written(tmp_path, GOOD)).endpoints[0].segments is None
+    text = GOOD.replace("    incumbent:", f"    segments: {{{way}}}\n    incumbent:")
+    split = load_config(written(tmp_path, text)).endpoints[0].segments
+    assert split is not None
+    assert split.model_dump(exclude_none=True).keys() == {way.split(":", maxsplit=1)[0], "max"}
+    assert split.max == 4
 
 
 def test_a_listener_has_one_upstream_and_a_model_one_endpoint(tmp_path: Path) -> None:

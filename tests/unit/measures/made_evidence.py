@@ -9,7 +9,9 @@ import numpy as np
 from sidecar.domain.evidence import Evidence, TargetStatistics
 from sidecar.domain.profile import BINS, FEATURE_BINS, SourceProfile, Validation
 from sidecar.domain.tensors import Array, Floats
+from sidecar.measures.fourier import mean_fourier
 from sidecar.measures.histograms import feature_counts, pooled_counts, reference_counts
+from sidecar.measures.shift import standardised_shift
 from sidecar.measures.thresholds import source_thresholds
 
 ROWS = 100
@@ -25,6 +27,7 @@ def profile(
         model_sha256="",
         inputs=(),
         output="",
+        output_kind="probabilities",
         classes=tuple(labels),
         feature_names=tuple(f"f{index}" for index in range(rows.shape[1])),
         rows=len(rows),
@@ -37,10 +40,12 @@ def profile(
         pooled=np.stack([pooled_counts(part, low, high) for part in parts]),
         feature_edges=edges,
         feature_counts=np.stack([feature_counts(part, edges) for part in parts]),
+        fourier=mean_fourier(rows, rows.mean(axis=0), rows.var(axis=0)),
+        fourier_rows=len(rows),
+        words=(),
+        word_counts=np.zeros((len(parts), 0), dtype=np.int32),
         class_prior=np.full(len(labels), 1 / len(labels)),
-        validation=None
-        if confusion is None
-        else Validation(int(confusion.sum()), confusion, np.zeros(2), np.zeros((1, 3))),
+        validation=None if confusion is None else _sure_as_right(confusion),
         built_with={},
     )
 
@@ -56,6 +61,7 @@ def target(rows: Floats, source: SourceProfile) -> TargetStatistics:
         low=rows.min(axis=0, initial=0),
         high=rows.max(axis=0, initial=0),
         mean=rows.mean(axis=0) if len(rows) else np.zeros(rows.shape[1]),
+        variance=rows.var(axis=0) if len(rows) else np.zeros(rows.shape[1]),
         outside=((rows < source.low) | (rows > source.high)).mean(axis=0)
         if len(rows)
         else np.zeros(rows.shape[1]),
@@ -64,6 +70,13 @@ def target(rows: Floats, source: SourceProfile) -> TargetStatistics:
         feature_counts=stacked(
             [feature_counts(part, source.feature_edges) for part in parts], rows.shape[1], FEATURE_BINS
         ),
+        shifts=np.array(
+            [standardised_shift(part.mean(axis=0), source.mean, source.variance) for part in parts]
+        ),
+        fourier=stacked(
+            [mean_fourier(part, source.mean, source.variance) for part in parts], len(source.fourier)
+        ),
+        words=np.zeros((len(parts), 0), dtype=np.int64),
     )
 
 
@@ -90,6 +103,12 @@ def sure(votes: Array, classes: int, rng: np.random.Generator) -> Floats:
     shares = rng.uniform(0, 0.3, (*votes.shape, classes))
     np.put_along_axis(shares, votes[..., None], 1.0, axis=-1)
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
+
+
+def _sure_as_right(confusion: Array) -> Validation:
+    """A validation whose every answer was as sure as the accuracy."""
+    rows, accuracy = confusion.sum(), confusion.trace() / confusion.sum()
+    return Validation(int(rows), confusion, np.full(2, accuracy), np.array([[rows, accuracy, accuracy]]))
 
 
 def _parts(rows: Floats) -> list[Floats]:

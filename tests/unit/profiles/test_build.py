@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import confusion_matrix
 
 from sidecar.domain import profile as limits
@@ -16,6 +17,7 @@ from sidecar.domain.features import WORD_BUCKETS
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.measures import histograms
+from sidecar.measures.fourier import mean_fourier
 from sidecar.profiles import build, npz, partitions
 from sidecar.profiles.build import build_profile
 from sidecar.profiles.data import open_rows
@@ -171,6 +173,7 @@ def test_very_many_features_keep_ranges_and_moments_only(
     assert profile.feature_counts.shape == (10, 0, limits.FEATURE_BINS)
     assert profile.low.shape == (4,)
     assert profile.pooled.sum() == 10 * 100 * 4
+    assert (profile.fourier.size, profile.fourier_rows) == (0, 0)
 
 
 def test_validation_is_what_scikit_learn_counts(digits_models: DigitsModels, tmp_path: Path) -> None:
@@ -226,6 +229,48 @@ def test_text_is_profiled_as_word_counts(text_model: TextModel, tmp_path: Path) 
     assert profile.validation.accuracy == 1
     assert profile.low.shape == (WORD_BUCKETS,)
     assert profile.mean.sum() == pytest.approx(4)  # four words a text
+    # Each noun stands in two texts only and so stays with the training data.
+    assert profile.words == ("bad", "bright", "dull", "gloomy", "good", "happy")
+    assert profile.word_counts.sum(axis=0).tolist() == [4] * 6
+    assert profile.word_counts.sum(axis=1).tolist() == [12, 12]
+
+
+@pytest.mark.usefixtures("_memory")
+def test_fourier_features_are_those_of_the_sampled_rows(tmp_path: Path, values: Array) -> None:
+    profile = _build(_rows(tmp_path, values), partition_rows=100)
+    exact = mean_fourier(values, profile.mean, profile.variance)
+    np.testing.assert_allclose(profile.fourier, exact, atol=1e-6)
+    assert profile.fourier_rows == 1030
+
+
+class Margins(Means):
+    """As `Means`, but answers with logits: the mean's half, against its negative plus one."""
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        half = inputs["x"].mean(axis=1) / 2
+        return {"p": np.stack([1 - half, half], axis=1)}
+
+
+def test_what_the_output_holds_is_decided_over_all_validation_rows(tmp_path: Path) -> None:
+    # All but the last row's logits look like probabilities.
+    rows = np.linspace(0.1, 1.9, 1000, dtype=np.float32)[:, None]
+    odd = np.vstack([rows, [[2.5]]]).astype(np.float32)
+    labels = (odd[:, 0] > 1).astype(np.int64)
+    train = _rows(tmp_path, rows, labels[:1000], name="train.npz")
+    validation = _rows(tmp_path, odd, labels, name="validation.npz")
+    options: dict[str, Any] = {"output": "p", "seed": 0, "partition_rows": 50, "progress": lambda _: None}
+
+    known = build_profile(Margins(1), train, validation, **options)
+    assert known.output_kind == "logits"
+    assert known.validation is not None
+    logits = np.stack([1 - odd[:, 0] / 2, odd[:, 0] / 2], axis=1).astype(np.float64)
+    confidence = softmax(logits, axis=1).max(axis=1)
+    quantiles = np.quantile(confidence, np.linspace(0, 1, 101))
+    np.testing.assert_allclose(known.validation.confidence_quantiles, quantiles, atol=1e-6)
+    assert known.validation.rows == known.validation.confusion.sum() == 1001
+
+    assert build_profile(Margins(1), train, train, **options).output_kind == "probabilities"
+    assert build_profile(Margins(1), train, None, **options).output_kind == "probabilities"
 
 
 @pytest.mark.parametrize(

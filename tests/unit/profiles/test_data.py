@@ -12,7 +12,7 @@ import pytest
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.profiles import npz, tables
-from sidecar.profiles.data import Rows, open_rows
+from sidecar.profiles.data import Rows, open_rows, read_column
 
 PAIR = (TensorSpec("x", "FP32", (2,)),)
 
@@ -261,3 +261,28 @@ def test_inputs_without_a_column_are_named(tmp_path: Path) -> None:
     inputs = (TensorSpec("a", "FP32", (1,)), TensorSpec("c", "FP32", (1,)))
     with pytest.raises(InvalidError, match=r"inputs a, c; .* missing are \['c'\], too many are \['b'\]"):
         open_rows(_csv(tmp_path, "a,b\n1,2\n"), inputs)
+
+
+@pytest.mark.usefixtures("_batches")
+def test_a_column_aside_feeds_no_input_and_is_read_by_itself(tmp_path: Path) -> None:
+    sites = ["north", "south", "north", "west"]
+    rows = np.arange(8, dtype=np.float32).reshape(4, 2)
+    for path in (
+        _npz(tmp_path, x=rows, site=np.array(sites)),
+        _parquet(tmp_path, a=rows[:, 0], b=rows[:, 1], site=sites),
+        _csv(
+            tmp_path,
+            "a,b,site\n" + "\n".join(f"{a},{b},{site}" for (a, b), site in zip(rows, sites, strict=True)),
+        ),
+    ):
+        inputs, _ = _all(open_rows(path, PAIR, aside=["site"]))
+        np.testing.assert_array_equal(inputs["x"], rows)
+        for limit in (1, 3, 4, 9):
+            assert read_column(path, "site", limit).tolist() == sites[:limit]
+        with pytest.raises(InvalidError, match="there is no column 'sit'; there is site"):
+            read_column(path, "sit", 4)
+
+
+def test_a_column_of_no_rows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match="the file has no rows"):
+        read_column(_csv(tmp_path, "a,b\n"), "a", 4)

@@ -11,11 +11,12 @@ import safetensors.numpy
 from safetensors import safe_open
 
 from sidecar.domain.errors import InvalidError
-from sidecar.domain.profile import BINS, FEATURE_BINS, SourceProfile, Validation
+from sidecar.domain.profile import BINS, FEATURE_BINS, FOURIER_FREQUENCIES, SourceProfile, Validation
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.profiles.file import read_profile, write_profile
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "profiles" / "format-1.safetensors"
+GOLDENS = Path(__file__).parents[2] / "golden" / "profiles"
+GOLDEN = GOLDENS / "format-2.safetensors"
 
 
 def _counts(values: int, *shape: int) -> Array:
@@ -31,6 +32,7 @@ def _profile() -> SourceProfile:
         model_sha256="ab" * 32,
         inputs=(TensorSpec("x", "FP32", (2,)),),
         output="probabilities",
+        output_kind="logits",
         classes=("cat", "dög"),
         feature_names=("width", "height"),
         rows=13,
@@ -43,6 +45,10 @@ def _profile() -> SourceProfile:
         pooled=_counts(8, 3, BINS + 2),
         feature_edges=np.linspace([-1, 0], [2, 0], FEATURE_BINS - 1, axis=1),
         feature_counts=_counts(4, 3, 2, FEATURE_BINS).astype(np.int32),
+        fourier=np.linspace(-1, 1, 2 * FOURIER_FREQUENCIES) / 16,
+        fourier_rows=13,
+        words=("purr", "wuff"),
+        word_counts=np.array([[2, 1], [0, 0], [3, 1]], dtype=np.int32),
         class_prior=np.array([0.25, 0.75]),
         validation=Validation(
             rows=5,
@@ -72,7 +78,7 @@ def test_what_is_written_is_read(tmp_path: Path, *, validated: bool) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "p.safetensors"]
 
 
-def test_format_1_stays_readable_and_is_rewritten_byte_for_byte(tmp_path: Path) -> None:
+def test_format_2_stays_readable_and_is_rewritten_byte_for_byte(tmp_path: Path) -> None:
     write_profile(read_profile(GOLDEN), tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == GOLDEN.read_bytes()
     assert _same(read_profile(GOLDEN), _profile())
@@ -86,10 +92,11 @@ def test_another_model_is_refused_with_both_hashes(tmp_path: Path) -> None:
         read_profile(tmp_path / "p.safetensors", model_sha256="cd" * 32)
 
 
-def test_another_format_version_is_refused(tmp_path: Path) -> None:
-    path = _rewritten(tmp_path, header={"format_version": 2})
-    with pytest.raises(InvalidError, match="format version 2; this Pilotfish reads 1: rebuild"):
-        read_profile(path)
+def test_another_format_version_is_refused_with_the_mend(tmp_path: Path) -> None:
+    with pytest.raises(InvalidError, match="format version 1; this Pilotfish reads 2: rebuild it with"):
+        read_profile(GOLDENS / "format-1.safetensors")
+    with pytest.raises(InvalidError, match="format version 3; this Pilotfish reads 2: rebuild it with"):
+        read_profile(_rewritten(tmp_path, header={"format_version": 3}))
 
 
 def _rewritten(
@@ -110,7 +117,11 @@ def _rewritten(
     [
         ({"rows": "13"}, "description is damaged"),
         ({"classes": ["cat"]}, "two classes"),
-        ({"classes": ["cat", "cat"]}, "occurs twice"),
+        ({"classes": ["cat", "cat"]}, "class name occurs twice"),
+        ({"words": ["purr", "purr"]}, "word occurs twice"),
+        ({"words": ["purr"]}, r"word_counts is int32 \[3, 2\] where \[3, 1\]"),
+        ({"fourier_rows": 0}, "no mean of rows"),
+        ({"output_kind": "guesses"}, "description is damaged"),
         ({"classes": ["a", "b", "c"]}, r"class_prior is float64 \[2\] where \[3\]"),
         ({"feature_names": ["one"]}, "1 feature names stand for 2"),
         ({"rows": 11}, "11 rows cannot fill"),
@@ -142,6 +153,9 @@ def test_a_damaged_description_is_refused(tmp_path: Path, header: dict[str, Any]
         ("feature_counts", _counts(4, 3, 2, FEATURE_BINS - 1), "feature_counts is"),
         ("feature_edges", np.full((2, FEATURE_BINS - 1), np.inf), "feature_edges is not finite"),
         ("feature_edges", -np.linspace([-1, 0], [2, 0], FEATURE_BINS - 1, axis=1), "do not ascend"),
+        ("fourier", np.zeros(4), r"fourier is float64 \[4\] where \[256\]"),
+        ("fourier", np.ones(2 * FOURIER_FREQUENCIES), "no mean of rows"),
+        ("word_counts", np.full((3, 2), -1), "a word count is negative"),
         ("class_prior", np.array([0.5, 0.6]), "prior does not sum to 1"),
         ("validation.confusion", np.array([[9, -4], [0, 0]]), "confusion matrix does not count"),
         ("validation.calibration", np.zeros((2, 3)), "calibration does not count"),

@@ -48,6 +48,17 @@ def test_candidates_share_a_batch_and_its_features() -> None:
     assert third.batch.items == 1
 
 
+def test_candidates_share_a_batchs_words() -> None:
+    window = Window(items=10, size_bytes=1 << 20)
+    window.append(Batch({"text": np.array([[b"red hats"], [b"blue"]], dtype=object)}, {}))
+    batch = Batches().take(window, 0, 4)
+    assert batch is not None
+    texts = (TensorSpec("text", "BYTES", (1,)), *SPECS)
+    words = batch.words(batch.batch.inputs, texts)
+    assert words.tolist() == [["red", "hats"], ["blue"]]
+    assert batch.words(batch.batch.inputs, texts) is words
+
+
 def test_items_that_left_the_window_are_passed_over() -> None:
     window = Window(items=2, size_bytes=1 << 20)
     for start in range(5):
@@ -55,3 +66,15 @@ def test_items_that_left_the_window_are_passed_over() -> None:
     batch = Batches().take(window, 0, 8)
     assert batch is not None
     assert (batch.first_id, batch.batch.items) == (3, 2)
+
+
+def test_candidates_share_the_rows_of_a_segment() -> None:
+    window = Window(items=10, size_bytes=1 << 20)
+    window.append(Batch({"x": np.arange(8, dtype=np.float32).reshape(4, 2)}, {}))
+    batch = Batches().take(window, 0, 4)
+    assert batch is not None
+    features = batch.features(batch.batch.inputs, SPECS)
+    some = batch.part(features, np.array([1, 3]))
+    assert some.tolist() == [[2, 3], [6, 7]]
+    assert batch.part(features, np.array([1, 3])) is some
+    assert batch.part(features, np.arange(4)) is features

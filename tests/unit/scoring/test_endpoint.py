@@ -12,7 +12,7 @@ import pytest
 from sidecar.config.schema import Candidate, Endpoint
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile
-from sidecar.domain.ranking import Ranking, State
+from sidecar.domain.ranking import Ranking, Segment, State
 from sidecar.domain.tensors import Array, Batch, TensorSpec
 from sidecar.scoring.candidate import Model
 from sidecar.scoring.endpoint import EndpointScorer
@@ -75,9 +75,16 @@ class Stage:
         spec = {"inputs": Threshold.inputs, "output": "p"}
         return self.models[candidate.name], _replaced(made, **spec)
 
-    def send(self, rows: Array, outputs: dict[str, Array] | None = None) -> None:
+    def send(self, rows: Array, outputs: dict[str, Array] | None = None, segment: bytes = b"") -> None:
         for row in rows:
-            self.scorer.observe(Batch({"x": row[None]}, {k: v[None] for k, v in (outputs or {}).items()}))
+            answered = {name: array[None] for name, array in (outputs or {}).items()}
+            self.scorer.observe(Batch({"x": row[None]}, answered), segment)
+
+    def send_from(self, sites: list[str], rows: Array) -> None:
+        """One request an item, with a tensor that tells where it is from."""
+        for site, row in zip(sites, rows, strict=True):
+            told = np.array([[site.encode()]], dtype=object)
+            self.scorer.observe(Batch({"x": row[None], "site": told}, {}))
 
     def rank(self) -> Ranking | None:
         self.now += 10
@@ -127,6 +134,17 @@ def test_a_whole_batch_does_not_wait_for_the_round(stage: Stage) -> None:
     assert [model.items for model in stage.models.values()] == [16, 16, 16]
 
 
+def test_a_file_is_answered_and_ranked_at_once(stage: Stage) -> None:
+    stage.send(ROWS[:50])
+    stage.scorer.load()
+    stage.scorer.catch_up()
+    names, evidence, unavailable = stage.scorer.evidence()
+    assert names == ("a", "b", "c")
+    assert evidence.votes.shape == (3, 50)
+    assert not unavailable
+    assert stage.scorer.rank().ranking.items == 50
+
+
 def test_nothing_new_makes_no_round(stage: Stage) -> None:
     assert stage.rank() is not None
     assert stage.rank() is None
@@ -144,6 +162,25 @@ def test_live_answers_of_the_incumbent_are_used_as_they_are(stage: Stage) -> Non
     assert ranking.items == 90
     assert stage.models["a"].items == 30
     assert stage.scorer.candidates[0].answers_seen == 60
+
+
+def test_live_answers_in_half_precision_are_probabilities_too(stage: Stage) -> None:
+    # As BF16 rounds them: they sum to 1.0117.
+    stage.send(ROWS[:60], {"p": np.array([0.33398438, 0.67773438], dtype=np.float32)})
+    ranking = stage.rank()
+    assert ranking is not None
+    assert ranking.items == 60
+    answered = stage.scorer.candidates[0].loaded
+    assert answered is not None
+    np.testing.assert_allclose(answered.answers.of(np.arange(60))[:, 1], 0.67, atol=0.005)
+
+
+def test_live_logits_where_the_profile_knows_probabilities_say_so(stage: Stage) -> None:
+    stage.send(ROWS[:60], {"p": np.array([-1.0, 3.0])})
+    ranking = stage.rank()
+    assert ranking is not None
+    assert named(ranking)["a"] is State.UNAVAILABLE
+    assert "no distribution at item 0" in next(one.reason for one in ranking.candidates if one.name == "a")
 
 
 def test_a_failing_candidate_is_left_out_and_comes_back(stage: Stage) -> None:
@@ -258,3 +295,131 @@ def test_the_same_traffic_gives_the_same_ranking(tmp_path: Path) -> None:
         stage.send(ROWS[:200])
         rankings.append(stage.rank())
     assert rankings[0] == rankings[1]
+
+
+def test_logits_leave_their_energies_for_the_measures(stage: Stage) -> None:
+    stage.profiles["b"] = _replaced(profile(ROWS.astype(float)), output_kind="logits")
+    stage.send(ROWS[:60])
+    stage.rank()
+    names, evidence, _ = stage.scorer.evidence()
+    found = dict(zip(names, evidence.energies, strict=True))
+    assert found["a"] is None
+    assert found["b"] == pytest.approx(np.full(60, np.log(np.exp(0.1) + np.exp(0.9))))
+
+
+def test_the_configuration_picks_what_is_measured(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, ranking={"measures": ["margin", "l2d"]})
+    stage.send(ROWS[:60])
+    ranking = stage.rank()
+    assert ranking is not None
+    for one in ranking.candidates:
+        assert [value.name for value in one.measures] == ["margin", "l2d"]
+
+
+def segments(ranking: Ranking | None) -> dict[str, Segment]:
+    assert ranking is not None
+    return {one.name: one for one in ranking.segments}
+
+
+def measured(ranking: Ranking) -> dict[tuple[str, str], float | None]:
+    return {
+        (one.name, value.name): value.estimate.value if value.estimate else None
+        for one in ranking.candidates
+        for value in one.measures
+    }
+
+
+def test_a_tensor_splits_the_window_and_each_segment_is_measured_by_its_own_items(tmp_path: Path) -> None:
+    by = {"measures": ["jsd", "l2d", "feature_coverage", "margin"]}
+    stage = Stage(tmp_path, segments={"tensor": "site"}, ranking=by)
+    rows = np.where(np.arange(400)[:, None] % 4 == 0, ROWS + 3, ROWS).astype(np.float32)
+    sites = ["south" if item % 4 == 0 else "north" for item in range(400)]
+    stage.send_from(sites, rows)
+    ranking = stage.rank()
+    assert ranking is not None
+    found = segments(ranking)
+    assert [(name, one.share, one.rule) for name, one in found.items()] == [
+        ("north", 0.75, "tensor site = north"),
+        ("south", 0.25, "tensor site = south"),
+    ]
+    for site, one in found.items():
+        held = np.array(sites) == site
+        np.testing.assert_array_equal(one.items, held)
+        alone = Stage(tmp_path, ranking=by)
+        alone.send(rows[held])
+        expected = alone.rank()
+        assert expected is not None
+        assert one.ranking.items == held.sum()
+        assert measured(one.ranking) == pytest.approx(measured(expected))
+    assert ranking.items == 400
+
+
+def test_named_segments_stay_and_what_has_no_place_is_other(tmp_path: Path) -> None:
+    stage = Stage(
+        tmp_path, segments={"tensor": "site", "max": 2}, ranking={"min_items": 20}, window={"items": 200}
+    )
+    stage.send_from(["a", "b"] * 30 + ["c"] * 10, ROWS[:70])
+    assert {name: one.ranking.items for name, one in segments(stage.rank()).items()} == {
+        "a": 30,
+        "b": 30,
+        "other": 10,
+    }
+    stage.send_from(["c"] * 80, ROWS[:80])
+    found = segments(stage.rank())
+    assert {name: one.ranking.items for name, one in found.items()} == {"other": 90, "a": 30, "b": 30}
+    assert found["other"].rule == "tensor site: any other value, or none"
+    for _ in range(2):
+        stage.send_from(["c", "b"] * 30, ROWS[:60])
+        found = segments(stage.rank())
+    assert set(found) == {"b", "c"}
+    loaded = stage.scorer.candidates[0].loaded
+    assert loaded is not None
+    assert "a" not in loaded.segments
+
+
+def test_a_segment_of_few_items_says_so_and_the_others_are_ranked(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, segments={"tensor": "site"})
+    stage.send_from(["a"] * 100 + ["b"] * 20, ROWS[:120])
+    found = segments(stage.rank())
+    assert found["other"].ranking.state is State.INSUFFICIENT_DATA
+    assert found["a"].ranking.state is not State.INSUFFICIENT_DATA
+    assert not any(one.accuracy for one in found["other"].ranking.candidates)
+
+
+def test_metadata_splits_the_window(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, segments={"metadata": "x-region"})
+    for start, region in enumerate((b"eu", b"us", b"", b"z" * 1000)):
+        stage.send(ROWS[start * 60 : start * 60 + 60], segment=region)
+    found = segments(stage.rank())
+    assert set(found) == {"eu", "us", "z" * 64, "other"}
+    assert found["eu"].rule == "metadata x-region = eu"
+
+
+def test_inputs_split_the_window_and_names_last(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, segments={"inputs": True})
+    apart = ROWS + np.where(np.arange(400) % 2 == 0, -6, 6)[:, None].astype(np.float32)
+    stage.send(apart[:200], segment=b"what came with it means nothing")
+    assert segments(stage.rank()) == {}
+    stage.send(apart[200:])
+    first = segments(stage.rank())
+    assert set(first) == {"inputs-1", "inputs-2"}
+    assert {one.rule for one in first.values()} == {"inputs: nearest of 2 centres"}
+    for one in first.values():
+        assert len(set(np.flatnonzero(one.items) % 2)) == 1
+    stage.send(apart[:100])
+    second = segments(stage.rank())
+    for name, one in second.items():
+        np.testing.assert_array_equal(one.items[:400], first[name].items)
+
+
+def test_a_window_that_is_split_otherwise_starts_anew(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, segments={"tensor": "site"})
+    stage.send_from(["a"] * 60, ROWS[:60])
+    assert set(segments(stage.rank())) == {"a"}
+    stage.settings = {"segments": {"metadata": "x-region"}}
+    stage.scorer.configure(stage.endpoint("a", "b", "c"))
+    stage.send(ROWS[:60], segment=b"eu")
+    ranking = stage.rank()
+    assert ranking is not None
+    assert ranking.items == 60
+    assert set(segments(ranking)) == {"eu"}

@@ -48,9 +48,37 @@ def test_the_response_is_the_ranking() -> None:
     board = Board(lambda: 0.0, lambda _: 0)
     board.configure([endpoint("digits")])
     board.hear(report("digits", 7))
-    response = board.snapshot("digits").response
+    response = board.snapshot("digits").response("")
     assert ranking_pb2.GetRankingResponse.FromString(response).ranking.round == 7
     assert ranking_pb2.WatchRankingResponse.FromString(response).ranking.round == 7
+
+
+def test_a_segment_has_its_own_response_and_an_unknown_one_is_told_the_known() -> None:
+    now = [0.0]
+    board = Board(lambda: now[0], lambda _: 0)
+    board.configure([endpoint("digits")])
+    board.hear(report("digits", 1))
+    with pytest.raises(
+        NotFoundError, match="no segment 'eu' in 'digits'; there are: none: the window is not"
+    ):
+        board.snapshot("digits").response("eu")
+    split = report("digits", 2)
+    for name in ("eu", "other"):
+        split.ranking.segments.add(name=name, state=ranking_pb2.STATE_OK)
+        split.segments.add(endpoint="digits", round=2, segment=name, state=ranking_pb2.STATE_OK)
+    board.hear(split)
+    snapshot = board.snapshot("digits")
+    for name in ("", "eu", "other"):
+        answered = ranking_pb2.GetRankingResponse.FromString(snapshot.response(name)).ranking
+        assert (answered.segment, answered.round) == (name, 2)
+    with pytest.raises(NotFoundError, match="no segment 'us' in 'digits'; there are: eu, other"):
+        snapshot.response("us")
+    now[0] = 61.0
+    board.age()
+    for name in ("", "eu", "other"):
+        old = ranking_pb2.GetRankingResponse.FromString(board.snapshot("digits").response(name)).ranking
+        assert old.state == ranking_pb2.STATE_STALE
+        assert all(one.state == ranking_pb2.STATE_STALE for one in old.segments)
 
 
 def test_an_old_ranking_grows_stale_once_and_a_new_one_is_fresh() -> None:

@@ -84,10 +84,13 @@ class Observation(_message.Message):
     V2_REQUEST_FIELD_NUMBER: _builtins.int
     V2_RESPONSE_FIELD_NUMBER: _builtins.int
     PUSHED_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     v2_request: _builtins.bytes
     """A captured call: inference.ModelInferRequest and ModelInferResponse as they were on the wire."""
     v2_response: _builtins.bytes
+    segment: _builtins.bytes
+    """The request's value of the metadata key that names its segment, where the endpoint has such a key."""
     @_builtins.property
     def pushed(self) -> _traffic_pb2.ObserveRequest:
         """Or an item that was pushed."""
@@ -99,10 +102,11 @@ class Observation(_message.Message):
         v2_request: _builtins.bytes = ...,
         v2_response: _builtins.bytes = ...,
         pushed: _traffic_pb2.ObserveRequest | None = ...,
+        segment: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pushed", b"pushed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "pushed", b"pushed", "v2_request", b"v2_request", "v2_response", b"v2_response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "pushed", b"pushed", "segment", b"segment", "v2_request", b"v2_request", "v2_response", b"v2_response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -119,6 +123,7 @@ class Report(_message.Message):
     RANKING_FIELD_NUMBER: _builtins.int
     EXPLANATIONS_FIELD_NUMBER: _builtins.int
     COUNTERS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
     endpoint: _builtins.str
     @_builtins.property
@@ -129,6 +134,10 @@ class Report(_message.Message):
 
     @_builtins.property
     def counters(self) -> Global___ScoringCounters: ...
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[_ranking_pb2.Ranking]:
+        """Each segment's own, in the order of ranking.segments."""
+
     def __init__(
         self,
         *,
@@ -137,10 +146,11 @@ class Report(_message.Message):
         ranking: _ranking_pb2.Ranking | None = ...,
         explanations: _abc.Iterable[_ranking_pb2.ExplainCandidateResponse] | None = ...,
         counters: Global___ScoringCounters | None = ...,
+        segments: _abc.Iterable[_ranking_pb2.Ranking] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "ranking", b"ranking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "endpoint", b"endpoint", "explanations", b"explanations", "generation", b"generation", "ranking", b"ranking"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "endpoint", b"endpoint", "explanations", b"explanations", "generation", b"generation", "ranking", b"ranking", "segments", b"segments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

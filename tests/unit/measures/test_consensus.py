@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.accuracy.dawid_skene import MAX_ITERATIONS, TOLERANCE, class_posterior, dawid_skene
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, Floats
+from sidecar.measures.consensus import MAX_ITERATIONS, TOLERANCE, class_posterior, dawid_skene
 from tests.unit.measures.made_evidence import noisy
 
 

@@ -10,9 +10,6 @@ from sidecar.domain.labels import align
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Floats
 
-# A candidate whose source covers all of the traffic brings its validation confusion with as much
-# weight as this share of the window's items has; one that left its support brings nothing.
-VALIDATION_SHARE = 0.5
 # What an unknown candidate brings to each class: this many pseudo-items, the right answer twice as
 # likely as any other. Enough to say that a vote for a class speaks for it, too little to let a
 # majority of unknowns lead the first guess.
@@ -20,14 +17,14 @@ _UNKNOWN_ITEMS = 1.0
 
 
 def confusion_prior(
-    profiles: Sequence[SourceProfile], labels: Sequence[str], support: Floats, items: int
+    profiles: Sequence[SourceProfile | None], labels: Sequence[str], shares: Floats, items: int
 ) -> Floats:
     """Makes Dirichlet pseudo-counts of the candidates' confusion matrices.
 
     Args:
-        profiles: of the C candidates.
+        profiles: of the C candidates; None where there is none.
         labels: the K names of the label space.
-        support: how well each candidate's source covers the traffic, 0 to 1, shape [C].
+        shares: the weight of each candidate's validation, as a share of the window's items; [C].
         items: in the window.
 
     Returns:
@@ -37,11 +34,18 @@ def confusion_prior(
     unknown = (np.ones((classes, classes)) + np.eye(classes)) * _UNKNOWN_ITEMS / (classes + 1)
     prior = np.tile(unknown, (len(profiles), 1, 1))
     for index, profile in enumerate(profiles):
-        if profile.validation is None:
-            continue
-        known = align(profile.validation.confusion, profile.classes, labels).T
-        counts = align(known.astype(np.float64), profile.classes, labels).T
-        rows = counts.sum(axis=1, keepdims=True)
-        shares = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
-        prior[index] += support[index] * VALIDATION_SHARE * items / classes * shares
+        counts = validated_confusion(profile, labels)
+        prior[index] += shares[index] * items / classes * counts / np.maximum(counts.sum(axis=1), 1)[:, None]
     return prior
+
+
+def validated_confusion(profile: SourceProfile | None, labels: Sequence[str]) -> Floats:
+    """Moves a candidate's validation confusion into a label space.
+
+    Returns:
+        counts [K, K]; 0 where nothing was validated.
+    """
+    if profile is None or profile.validation is None:
+        return np.zeros((len(labels), len(labels)))
+    columns = align(profile.validation.confusion.astype(np.float64), profile.classes, labels)
+    return np.asarray(align(columns.T, profile.classes, labels).T)

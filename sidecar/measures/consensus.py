@@ -1,8 +1,8 @@
 """Dawid-Skene: the labels that the candidates' votes point to, and how each candidate errs.
 
 Each candidate has a confusion matrix; given the true class, votes are taken as independent. Where
-several candidates share their errors that does not hold: see `sidecar.accuracy.agreement` for
-near-duplicates and `sidecar.accuracy.prior` for what holds against a majority that never saw such
+several candidates share their errors that does not hold: see `sidecar.measures.likeness` for
+near-duplicates and `sidecar.measures.prior` for what holds against a majority that never saw such
 traffic.
 """
 
@@ -37,15 +37,18 @@ class Consensus:
     iterations: int
 
 
-def dawid_skene(votes: Array, prior: Floats, weights: Floats, counts: Array) -> Consensus:
-    """Fits confusion matrices and item classes by expectation maximisation, from the prior on.
+def dawid_skene(
+    votes: Array, prior: Floats, weights: Floats, counts: Array, first: Floats | None = None
+) -> Consensus:
+    """Fits confusion matrices and item classes by expectation maximisation.
 
     Args:
         votes: voted classes, 0 to K - 1, shape [C, n].
-        prior: Dirichlet pseudo-counts of the confusion matrices, all above 0, shape [C, K, K];
-            they make the first guess too, so a candidate with a known confusion leads it.
+        prior: Dirichlet pseudo-counts of the confusion matrices, all above 0, shape [C, K, K].
         weights: how much of a vote each candidate has, shape [C].
         counts: how many items each column stands for, shape [n].
+        first: what is guessed of each item's class at first, above 0, shape [n, K]; None: what the
+            prior says, so a candidate with a known confusion leads it.
 
     Returns:
         the consensus at a local maximum; deterministic.
@@ -66,7 +69,10 @@ def dawid_skene(votes: Array, prior: Floats, weights: Floats, counts: Array) -> 
     order, starts, voted = _by_class(votes)
     shares = np.full(classes, 1 / classes)
     confusion = prior / prior.sum(axis=2, keepdims=True)
-    posterior = _posterior(votes, confusion, shares, weights)
+    if first is None:
+        posterior = _posterior(votes, confusion, shares, weights)
+    else:
+        posterior = first / first.sum(axis=1, keepdims=True)
     sorted_rows = np.empty_like(posterior)
     settled, iterations = False, 0
     while not settled and iterations < MAX_ITERATIONS:
