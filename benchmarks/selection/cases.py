@@ -1,0 +1,123 @@
+"""Lets candidates answer their targets through the product's own code; answers are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.selection import pools
+from benchmarks.selection.case import Case
+from benchmarks.selection.corpus import LIVE_ROWS
+from benchmarks.selection.prepared import LABEL, Target, prepare
+from benchmarks.selection.workloads import Workload
+from sidecar.config import load_candidates
+from sidecar.config.schema import Candidate
+from sidecar.domain.profile import SourceProfile
+from sidecar.domain.tensors import Array, TensorSpec
+from sidecar.profiles.file import read_profile
+from sidecar.scoring.candidate import Model
+from sidecar.scoring.offline import answer_rows
+from sidecar.scoring.opening import OpenOnnx
+
+
+def cases(
+    workload: Workload, data: Path, cache: Path, *, seed: int, said: Callable[[str], None]
+) -> Iterator[Case]:
+    """Yields every target of a workload; what is in the cache is not made again.
+
+    Args:
+        workload: its file is there.
+        data: the folder with the file.
+        cache: see `prepare`.
+        seed: of all draws and trainings.
+        said: told what is being done.
+    """
+    if workload.load is None:
+        yield from pools.cases(workload.name, data / workload.file, seed=seed, said=said)
+        return
+    for target in prepare(workload, workload.load, data, cache, seed=seed, said=said):
+        said(f"{workload.name}: asks the candidates about {target.name}")
+        yield _case(workload, target)
+
+
+def _case(workload: Workload, target: Target) -> Case:
+    endpoint = load_candidates(target.candidates)
+    answers = target.candidates.with_suffix(".answers.npz")
+    known: dict[str, Array] = {}
+    if answers.exists():
+        with np.load(answers) as arrays:
+            known = dict(arrays)
+    opener = _Opener(known)
+    scorer, labels = answer_rows(endpoint, target.live, open_model=opener, label=LABEL, limit=LIVE_ROWS)
+    if opener.recordings:
+        new = {sha256: np.concatenate(parts) for sha256, parts in opener.recordings.items()}
+        np.savez(answers, allow_pickle=False, **(known | new))
+    names, evidence, unavailable = scorer.evidence()
+    if labels is None:
+        raise RuntimeError(f"{target.live} has no column {LABEL!r}")
+    place = {name: index for index, name in enumerate(evidence.labels)}
+    return Case(
+        workload=workload.name,
+        target=target.name,
+        quality=workload.quality,
+        names=names,
+        sources=tuple(target.sources[name] for name in names),
+        evidence=evidence,
+        truth=np.array([place.get(label, -1) for label in labels]),
+        rank=lambda error_model: scorer.rank(error_model).ranking,
+        unavailable=unavailable,
+    )
+
+
+class _Opener:
+    """Opens candidates; those whose answers are known give these again.
+
+    Attributes:
+        recordings: answers of the others, in batches, by the model file's SHA-256.
+    """
+
+    def __init__(self, known: Mapping[str, Array]) -> None:
+        self.recordings: dict[str, list[Array]] = {}
+        self._known = known
+        self._open = OpenOnnx()
+
+    def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
+        profile = read_profile(candidate.profile)
+        if profile.model_sha256 in self._known:
+            return _Recorded(profile, self._known[profile.model_sha256]), profile
+        model, profile = self._open(candidate)
+        return _Recording(model, profile.output, self.recordings.setdefault(model.sha256, [])), profile
+
+
+class _Recorded:
+    """Gives the answers of an earlier run, to the same items in the same order."""
+
+    def __init__(self, profile: SourceProfile, answers: Array) -> None:
+        self.inputs: tuple[TensorSpec, ...] = profile.inputs
+        self.sha256 = profile.model_sha256
+        self._output = profile.output
+        self._answers = answers
+        self._given = 0
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        start = self._given
+        self._given += len(next(iter(inputs.values())))
+        return {self._output: self._answers[start : self._given]}
+
+
+class _Recording:
+    """Answers and writes it down."""
+
+    def __init__(self, model: Model, output: str, recording: list[Array]) -> None:
+        self.inputs = model.inputs
+        self.sha256 = model.sha256
+        self._model = model
+        self._output = output
+        self._recording = recording
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        answers = self._model.run(inputs)
+        self._recording.append(answers[self._output])
+        return answers

@@ -1,0 +1,66 @@
+"""Pools of models that are known by their hard predictions only."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from benchmarks.selection.case import Case
+from benchmarks.selection.corpus import LIVE_ROWS
+from sidecar.accuracy.error_model import ErrorModel
+from sidecar.domain.ranking import Ranking
+from sidecar.domain.tensors import Array
+from sidecar.ranking.order import RankSettings
+from sidecar.scoring.predictions import Predictions, prediction_sets, rank_predictions, read_predictions
+
+_LABELS: Final = "labels"
+_CONDITION: Final = "condition"
+
+
+def cases(workload: str, folder: Path, *, seed: int, said: Callable[[str], None]) -> Iterator[Case]:
+    """Yields every set of predictions of every file of the folder, a sample of its items.
+
+    Args:
+        workload: its name.
+        folder: with the files.
+        seed: of the samples.
+        said: told what is being done.
+    """
+    for path in sorted(folder.glob("*.npz")):
+        for array in prediction_sets(path):
+            name = array.partition("|")[0]
+            said(f"{workload}: reads {path.name} {name}")
+            pool = read_predictions(path, predictions=array, label=f"{name}|{_LABELS}")
+            rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+            rows = rng.permutation(len(pool.answers))[:LIVE_ROWS]
+            with np.load(path) as arrays:
+                condition = f"{name}|{_CONDITION}"
+                segments = arrays[condition][rows] if condition in arrays.files else None
+            sample = pool.take(rows)
+            if sample.truth is None:
+                raise RuntimeError(f"{path}: {name} has no labels")
+            yield Case(
+                workload=workload,
+                target=f"{path.stem}/{name}",
+                quality="accuracy",
+                names=pool.names,
+                sources=("",) * len(pool.names),
+                evidence=sample.evidence(),
+                truth=sample.truth,
+                rank=partial(_rank, sample),
+                rank_part=partial(_rank_part, sample),
+                segments=segments,
+            )
+
+
+def _rank(sample: Predictions, error_model: ErrorModel) -> Ranking:
+    return rank_predictions(sample, RankSettings(error_model=error_model))
+
+
+def _rank_part(sample: Predictions, items: Array) -> Ranking:
+    return rank_predictions(sample.take(items), RankSettings(find_segments=False))
