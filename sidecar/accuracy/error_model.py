@@ -8,7 +8,7 @@ of a window share and one of each candidate's own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -67,6 +67,10 @@ class ErrorModel:
         shared = self.shared_sd * rng.standard_normal((draws, 1))
         own = self.own_sd * rng.standard_normal((draws, int(alike.max()) + 1))[:, alike]
         return _share(_terms(consensus) @ self._factors + shared + own)
+
+    def widened(self, factor: float) -> ErrorModel:
+        """The same correction with larger errors."""
+        return replace(self, shared_sd=factor * self.shared_sd, own_sd=factor * self.own_sd)
 
     @property
     def _factors(self) -> Floats:

@@ -14,7 +14,7 @@ import numpy as np
 
 from sidecar.accuracy.error_model import ErrorModel
 from sidecar.accuracy.nearness import nearness
-from sidecar.accuracy.support import SUPPORTED, fits, supports
+from sidecar.accuracy.support import Support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import Estimate
 from sidecar.domain.tensors import Array, Floats
@@ -87,11 +87,14 @@ class AccuracyEstimate:
         return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
-def correctness(evidence: Evidence, weights: Floats, rng: np.random.Generator, draws: int) -> Correctness:
+def correctness(
+    evidence: Evidence, support: Support, weights: Floats, rng: np.random.Generator, draws: int
+) -> Correctness:
     """Judges the candidates by the consensus of their votes.
 
     Args:
         evidence: at least one item and one candidate.
+        support: what the inputs say of each.
         weights: how much of a vote each candidate has on the whole window [C]; copies share one, which a
             part that is easy for all would not show.
         rng: for the draws; equal states give equal draws, whatever the order of the items.
@@ -103,17 +106,15 @@ def correctness(evidence: Evidence, weights: Floats, rng: np.random.Generator, d
     votes = evidence.votes
     items = votes.shape[1]
     patterns, place, counts = np.unique(votes, axis=1, return_inverse=True, return_counts=True)
-    weights = weights * nearness(evidence)
-    fitting = fits(evidence)
-    if fitting.any():
-        support = np.array([np.nan if value is None else value for value in supports(evidence)])
-        weights = np.where(support < SUPPORTED, weights * _STRANGER, weights)
+    weights = weights * nearness(support.distances)
+    if support.fits.any():
+        weights = np.where(support.strange, weights * _STRANGER, weights)
     # A vote of less than one blurs the consensus: the strongest is whole.
     weights = weights / weights.max()
     # Probabilities say more than votes where the first guess decides which optimum is found.
     leaning: Floats = np.tensordot(weights, evidence.probabilities, axes=1)
     first: Floats = np.stack([np.bincount(place.ravel(), one, len(counts)) for one in leaning.T], axis=1)
-    prior = confusion_prior(evidence.profiles, evidence.labels, fitting * VALIDATION_SHARE, items)
+    prior = confusion_prior(evidence.profiles, evidence.labels, support.fits * VALIDATION_SHARE, items)
     consensus = dawid_skene(patterns, prior, weights, counts, first + _FIRST_ROOM)
     right = consensus.posterior[np.arange(len(counts)), patterns]
     drawn = _resample(counts, draws, rng) @ right.T

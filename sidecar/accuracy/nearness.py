@@ -1,12 +1,10 @@
-"""How near each candidate's source lies to the traffic, and what its vote is worth by that."""
+"""What a candidate's vote is worth by how near its source lies to the traffic."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from sidecar.domain.evidence import Evidence
 from sidecar.domain.tensors import Floats
-from sidecar.measures.table import measure_all
 
 # The vote of the farthest source counts 1 / e of the nearest one's. By rank, as distances have no
 # unit that would mean the same on all traffic.
@@ -15,27 +13,23 @@ _FARTHEST = -1.0
 _UNKNOWN_RANK = 0.5
 
 
-def nearness(evidence: Evidence) -> Floats:
+def nearness(distances: Floats) -> Floats:
     """Gives votes their weight by how near their source's inputs lie to the window's.
 
     Candidates that never saw such traffic tend to err alike; a majority of them then outvotes the
     few that fit. Where no source is known, all votes count the same.
 
+    Args:
+        distances: of each source; infinite where that is not known [C].
+
     Returns:
         above 0, at most 1, shape [C].
     """
-    ranks = np.full(len(evidence.votes), _UNKNOWN_RANK)
-    apart = distances(evidence)
-    known = np.isfinite(apart)
+    ranks = np.full(len(distances), _UNKNOWN_RANK)
+    known = np.isfinite(distances)
     if known.sum() > 1:
-        ranks[known] = shares_below(apart[known])
+        ranks[known] = shares_below(distances[known])
     return np.asarray(np.exp(_FARTHEST * ranks))
-
-
-def distances(evidence: Evidence) -> Floats:
-    """Takes each source's moment shift [C]; infinite where none is known."""
-    values = [one.estimate for (one,) in measure_all(evidence, ("moment_shift",))]
-    return np.array([np.inf if value is None else value.value for value in values])
 
 
 def shares_below(values: Floats) -> Floats:

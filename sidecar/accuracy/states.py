@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from sidecar.accuracy.nearness import distances, shares_below
-from sidecar.accuracy.support import SUPPORTED, fits
+from sidecar.accuracy.nearness import shares_below
+from sidecar.accuracy.support import SUPPORTED, Support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import State
-from sidecar.domain.tensors import Floats
+from sidecar.domain.tensors import Array, Floats
 from sidecar.measures.likeness import duplicate_weights, pairwise_agreement, pool_beyond_chance
 
 # Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
@@ -43,17 +41,17 @@ def obstacle(evidence: Evidence, min_items: int) -> tuple[State, str] | None:
     return None
 
 
-def candidate_doubt(support: float | None, kappa: float) -> tuple[State, str] | None:
+def candidate_doubt(coverage: float | None, kappa: float) -> tuple[State, str] | None:
     """Tells why one candidate's estimate deserves no trust.
 
     Args:
-        support: how well its source covers the traffic; None where that is not known.
+        coverage: how well its source covers the traffic; None where that is not known.
         kappa: its agreement with the consensus beyond chance.
     """
-    if support is not None and support < SUPPORTED:
+    if coverage is not None and coverage < SUPPORTED:
         return (
             State.OUT_OF_SUPPORT,
-            f"its source covers {support:.0%} of the traffic; {SUPPORTED:.0%} is needed",
+            f"its source covers {coverage:.0%} of the traffic; {SUPPORTED:.0%} is needed",
         )
     if kappa < NEAR_CHANCE:
         return (
@@ -63,9 +61,7 @@ def candidate_doubt(support: float | None, kappa: float) -> tuple[State, str] | 
     return None
 
 
-def pool_doubt(
-    evidence: Evidence, support: Sequence[float | None], consensus: Floats
-) -> tuple[State, str] | None:
+def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple[State, str] | None:
     """Tells why the ranking as a whole deserves no trust.
 
     Strangers that disagree discredit neither the one candidate whose source is like the traffic, if it
@@ -73,10 +69,10 @@ def pool_doubt(
 
     Args:
         evidence: of at least two candidates, with at least one item.
-        support: how well each source covers the traffic; None where that is not known.
+        support: what the inputs say of each.
         consensus: expected share of right answers under the consensus [C].
     """
-    fitting = np.flatnonzero(fits(evidence))
+    fitting = np.flatnonzero(support.fits)
     validated = [profile is not None and profile.validation is not None for profile in evidence.profiles]
     if len(fitting) == 1 and validated[fitting[0]]:
         return None
@@ -89,20 +85,18 @@ def pool_doubt(
         )
     if len(fitting):
         return None
-    known = [value for value in support if value is not None]
-    if len(known) == len(support) and max(known) < SUPPORTED:
+    if support.strange.all():
         return State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic"
-    return _contradiction(evidence, consensus)
+    return _contradiction(evidence.votes, support.distances, consensus)
 
 
-def _contradiction(evidence: Evidence, consensus: Floats) -> tuple[State, str] | None:
+def _contradiction(votes: Array, distances: Floats, consensus: Floats) -> tuple[State, str] | None:
     """Whether the consensus prefers those from the farthest sources, and little else speaks for it."""
-    apart = distances(evidence)
-    if not np.isfinite(apart).all() or np.ptp(apart) == 0 or np.ptp(consensus) == 0:
+    if not np.isfinite(distances).all() or np.ptp(distances) == 0 or np.ptp(consensus) == 0:
         return None
-    alike = pairwise_agreement(evidence.votes)
+    alike = pairwise_agreement(votes)
     others = (alike.sum(axis=1) - 1) / (len(alike) - 1)
-    order = np.corrcoef(shares_below(consensus), shares_below(apart))[0, 1]
+    order = np.corrcoef(shares_below(consensus), shares_below(distances))[0, 1]
     if order <= 0 or (consensus - others).mean() >= _LITTLE:
         return None
     return (

@@ -1,14 +1,14 @@
-"""How well each candidate's source covers the traffic."""
+"""How well each candidate's source covers the traffic, and how near it lies."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from sidecar.accuracy.nearness import distances
 from sidecar.domain.evidence import Evidence
-from sidecar.domain.tensors import Array
+from sidecar.domain.tensors import Array, Floats
 from sidecar.measures.table import measure_all
 
 # With less, next to nothing of the traffic looks like the source: of the source's own partitions
@@ -18,22 +18,38 @@ SUPPORTED: Final = 0.05
 # what the source's validation says holds for it. Fresh items of a source's own reach both.
 _FITTING: Final = 0.8
 _NEAR: Final = 0.5
-_VIEWS: Final = ("feature_coverage", "coverage")
 
 
-def supports(evidence: Evidence) -> tuple[float | None, ...]:
-    """Takes each candidate's support: its feature coverage, or else its coverage.
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What the inputs say of each candidate; C candidates.
 
-    Returns:
-        0 to 1 of each candidate; None where neither is known.
+    Attributes:
+        coverage: share of the traffic that looks like the source, by feature where these are binned;
+            None where that is not known.
+        distances: moment shift from the source; infinite where that is not known [C].
     """
-    return tuple(
-        next((view.estimate.value for view in views if view.estimate is not None), None)
-        for views in measure_all(evidence, _VIEWS)
-    )
+
+    coverage: tuple[float | None, ...]
+    distances: Floats
+
+    @property
+    def fits(self) -> Array:
+        """Whose source the traffic is like, bool [C]; False where that is not known."""
+        return np.array([(value or 0.0) >= _FITTING for value in self.coverage]) & (self.distances <= _NEAR)
+
+    @property
+    def strange(self) -> Array:
+        """Whose source the traffic is not like at all, bool [C]; False where that is not known."""
+        return np.array([value is not None and value < SUPPORTED for value in self.coverage])
 
 
-def fits(evidence: Evidence) -> Array:
-    """Tells whose source the traffic is like, bool [C]; False where that is not known."""
-    support = np.array([value or 0.0 for value in supports(evidence)])
-    return (support >= _FITTING) & (distances(evidence) <= _NEAR)
+def support(evidence: Evidence) -> Support:
+    """Reads each candidate's support from the measures of the inputs."""
+    coverage, distances = [], []
+    for found in measure_all(evidence, ("feature_coverage", "coverage", "moment_shift")):
+        by_feature, whole, shift = (value.estimate for value in found)
+        covered = by_feature or whole
+        coverage.append(None if covered is None else covered.value)
+        distances.append(np.inf if shift is None else shift.value)
+    return Support(tuple(coverage), np.array(distances))

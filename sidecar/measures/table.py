@@ -302,6 +302,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         cost="50 C n K",
         compute=flat_consensus,
         estimates_accuracy=True,
+        default=False,
     ),
     Measure(
         name="dawid_skene",
@@ -311,6 +312,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         cost="50 C n K + C^2 n",
         compute=informed_consensus,
         estimates_accuracy=True,
+        default=False,
     ),
 )
 _BY_NAME: Final = {measure.name: measure for measure in MEASURES}

@@ -11,15 +11,19 @@ from sidecar.accuracy.error_model import FITTED, ErrorModel
 from sidecar.accuracy.estimate import AccuracyEstimate, Correctness, correctness, estimate_accuracy
 from sidecar.accuracy.segments import agreement_segments
 from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt
-from sidecar.accuracy.support import supports
+from sidecar.accuracy.support import Support, support
 from sidecar.domain.evidence import Evidence, SegmentEvidence
 from sidecar.domain.ranking import CandidateRank, FeatureShift, MeasureValue, Ranking, Segment, State
+from sidecar.domain.tensors import Floats
 from sidecar.measures.adaptivity import shifted_features
 from sidecar.measures.likeness import duplicate_weights
 from sidecar.measures.table import DEFAULT, measure_all
 
 # An order that is expected to correlate less than this with the truth may well say nothing.
 RESOLVED = 0.5
+# Items that were grouped by who agrees on them flatter those who agree there: on 11 pools 90 % intervals
+# held 68 % of the truth, with errors three times as large 93 %.
+_FOUND_WIDENING = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,58 @@ class _Known:
 
     def unranked(self, state: State, reason: str) -> CandidateRank:
         return CandidateRank(self.name, 0, state, reason, None, None, self.measures, self.shifted)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The window, or one segment of it."""
+
+    evidence: Evidence
+    support: Support
+
+    def judged(self, weights: Floats, rng: np.random.Generator, draws: int) -> Correctness:
+        return correctness(self.evidence, self.support, weights, rng, draws)
+
+    def ranked(
+        self,
+        names: Sequence[str],
+        parts: Sequence[Correctness],
+        rng: np.random.Generator,
+        settings: RankSettings,
+    ) -> Ranking:
+        """Ranks all candidates by the parts that this was judged in."""
+        evidence = self.evidence
+        known = [
+            _Known(name, values, shifted_features(profile, target, limits))
+            for name, values, profile, target, limits in zip(
+                names,
+                measure_all(evidence, settings.measures),
+                evidence.profiles,
+                evidence.targets,
+                evidence.thresholds,
+                strict=True,
+            )
+        ]
+        items = evidence.probabilities.shape[1]
+        hindered = obstacle(evidence, settings.min_items)
+        if hindered is not None:
+            return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
+        estimate = estimate_accuracy(parts, evidence.votes, settings.error_model, rng)
+        ranks = _ranks(estimate, settings.level)
+        ranked = _with_estimate(known, estimate, ranks, self.support.coverage, settings.level)
+        doubt = pool_doubt(evidence, self.support, estimate.consensus)
+        if doubt is None and ranked[0].state not in (State.OK, State.TIED):
+            doubt = ranked[0].state, f"{ranked[0].name} leads, but {ranked[0].reason}"
+        if doubt is None and (resolution := estimate.resolution()) < RESOLVED:
+            doubt = (
+                State.TIED,
+                f"estimates err more than they differ: expected correlation {resolution:.2f} < {RESOLVED}",
+            )
+        return Ranking(items, *(doubt or (State.OK, _leaders(ranks, names))), tuple(ranked))
+
+
+def _viewed(evidence: Evidence) -> _View:
+    return _View(evidence, support(evidence))
 
 
 def rank(
@@ -96,25 +152,33 @@ def rank(
     else:
         parts = _found(evidence, settings, rng)
     weights = duplicate_weights(evidence.probabilities, evidence.votes) if items else np.ones(len(names))
-    judged, rest = {}, np.ones(items, dtype=bool)
-    for part in parts:
-        if part.items.sum() >= settings.min_items:
-            inside = evidence.where(part.items, part.targets)
-            judged[part.name] = correctness(inside, weights, rng, settings.draws)
-            rest &= ~part.items
-    whole = list(judged.values())
+    whole = _viewed(evidence)
+    views = [_viewed(evidence.where(part.items, part.targets)) for part in parts]
+    judged: list[list[Correctness]] = []
+    rest = np.ones(items, dtype=bool)
+    for part, view in zip(parts, views, strict=True):
+        enough = part.items.sum() >= settings.min_items
+        judged.append([view.judged(weights, rng, settings.draws)] if enough else [])
+        rest &= ~part.items if enough else True
+    all_parts = [one for found in judged for one in found]
     if rest.any():
-        left = evidence if rest.all() else evidence.where(rest, evidence.targets)
-        whole.append(correctness(left, weights, rng, settings.draws))
-    state, reason, ranked = _ranked(names, evidence, whole, rng, settings)
-    shown = []
-    for part in parts:
-        one = evidence.where(part.items, part.targets)
-        own = [judged[part.name]] if part.name in judged else []
-        ranking = Ranking(int(part.items.sum()), *_ranked(names, one, own, rng, settings))
-        shown.append(Segment(part.name, part.rule, float(part.items.mean()), ranking, part.items))
+        left = whole if rest.all() else _viewed(evidence.where(rest, evidence.targets))
+        all_parts.append(left.judged(weights, rng, settings.draws))
+    ranking = whole.ranked(names, all_parts, rng, settings)
+    model = settings.error_model if segments else settings.error_model.widened(_FOUND_WIDENING)
+    own = replace(settings, error_model=model)
+    shown = [
+        Segment(
+            part.name,
+            part.rule,
+            float(part.items.mean()),
+            view.ranked(names, found, rng, own),
+            part.items,
+        )
+        for part, view, found in zip(parts, views, judged, strict=True)
+    ]
     shown.sort(key=lambda segment: -segment.share)
-    return Ranking(items, state, reason, ranked + absent, tuple(shown))
+    return replace(ranking, candidates=ranking.candidates + absent, segments=tuple(shown))
 
 
 def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator) -> list[SegmentEvidence]:
@@ -129,43 +193,6 @@ def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator)
         SegmentEvidence(f"answers-{number + 1}", rule, groups == number, evidence.targets)
         for number in range(int(groups.max()) + 1)
     ]
-
-
-def _ranked(
-    names: Sequence[str],
-    evidence: Evidence,
-    parts: Sequence[Correctness],
-    rng: np.random.Generator,
-    settings: RankSettings,
-) -> tuple[State, str, tuple[CandidateRank, ...]]:
-    """Ranks all candidates of the evidence by its parts."""
-    known = [
-        _Known(name, values, shifted_features(profile, target, limits))
-        for name, values, profile, target, limits in zip(
-            names,
-            measure_all(evidence, settings.measures),
-            evidence.profiles,
-            evidence.targets,
-            evidence.thresholds,
-            strict=True,
-        )
-    ]
-    hindered = obstacle(evidence, settings.min_items)
-    if hindered is not None:
-        return *hindered, tuple(_without_estimate(known, *hindered))
-    support = supports(evidence)
-    estimate = estimate_accuracy(parts, evidence.votes, settings.error_model, rng)
-    ranks = _ranks(estimate, settings.level)
-    ranked = _with_estimate(known, estimate, ranks, support, settings.level)
-    doubt = pool_doubt(evidence, support, estimate.consensus)
-    if doubt is None and ranked[0].state not in (State.OK, State.TIED):
-        doubt = ranked[0].state, f"{ranked[0].name} leads, but {ranked[0].reason}"
-    if doubt is None and (resolution := estimate.resolution()) < RESOLVED:
-        doubt = (
-            State.TIED,
-            f"estimates err more than they differ: expected correlation {resolution:.2f} < {RESOLVED}",
-        )
-    return *(doubt or (State.OK, _leaders(ranks, names))), tuple(ranked)
 
 
 def _ranks(estimate: AccuracyEstimate, level: float) -> dict[int, int]:
@@ -199,7 +226,7 @@ def _with_estimate(
     known: Sequence[_Known],
     estimate: AccuracyEstimate,
     ranks: Mapping[int, int],
-    support: Sequence[float | None],
+    coverage: Sequence[float | None],
     level: float,
 ) -> list[CandidateRank]:
     p_best = estimate.p_best()
@@ -208,7 +235,7 @@ def _with_estimate(
     for index, place in ranks.items():
         one = known[index]
         otherwise = (State.TIED, shared) if place == 1 and shared else (State.OK, "")
-        state, reason = candidate_doubt(support[index], float(estimate.kappa[index])) or otherwise
+        state, reason = candidate_doubt(coverage[index], float(estimate.kappa[index])) or otherwise
         accuracy = estimate.interval(index, level)
         answers.append(
             CandidateRank(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sidecar.accuracy.error_model import ErrorModel
 from sidecar.accuracy.estimate import AccuracyEstimate, _answer_noise, correctness, estimate_accuracy
+from sidecar.accuracy.support import support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Array
@@ -36,7 +37,7 @@ def pool(votes: Array, sources: Sequence[SourceProfile] = ()) -> Evidence:
 
 def estimated(of: Evidence, model: ErrorModel = EXACT) -> AccuracyEstimate:
     rng = np.random.default_rng(0)
-    part = correctness(of, duplicate_weights(of.probabilities, of.votes), rng, 400)
+    part = correctness(of, support(of), duplicate_weights(of.probabilities, of.votes), rng, 400)
     return estimate_accuracy([part], of.votes, model, rng)
 
 
@@ -144,9 +145,8 @@ def test_an_interval_is_no_narrower_than_the_answers_are_uncertain() -> None:
 def test_parts_weigh_what_they_hold_of_the_window() -> None:
     _, votes = independent([0.9, 0.7, 0.6], 300)
     rng = np.random.default_rng(0)
-    parts = [
-        correctness(pool(votes[:, here]), np.ones(3), rng, 100) for here in (slice(0, 100), slice(100, 300))
-    ]
+    pools = [pool(votes[:, here]) for here in (slice(0, 100), slice(100, 300))]
+    parts = [correctness(of, support(of), np.ones(3), rng, 100) for of in pools]
     whole = estimate_accuracy(parts, votes, EXACT, rng)
     assert whole.consensus == pytest.approx((parts[0].value + 2 * parts[1].value) / 3)
     assert whole.draws == pytest.approx((parts[0].draws + 2 * parts[1].draws) / 3)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sidecar.accuracy.support import SUPPORTED, fits, supports
+from sidecar.accuracy.support import SUPPORTED, support
 from sidecar.domain.evidence import Evidence
 from tests.unit.measures.made_evidence import evidence, profile
 
@@ -18,7 +18,7 @@ def of(*sources: float) -> Evidence:
 
 
 def test_traffic_like_the_source_fits_and_traffic_from_elsewhere_has_no_support() -> None:
-    here, elsewhere = supports(of(0, 20))
+    here, elsewhere = support(of(0, 20)).coverage
     assert here is not None
     assert here > 0.8
     assert elsewhere is not None
@@ -27,20 +27,28 @@ def test_traffic_like_the_source_fits_and_traffic_from_elsewhere_has_no_support(
 
 def test_without_a_full_partition_support_is_unknown() -> None:
     few = evidence([profile(TRAIN)], LIVE[:10], np.full((1, 10, 2), 0.5), "ab")
-    assert supports(few) == (None,)
+    assert support(few).coverage == (None,)
 
 
 def test_fresh_items_of_the_source_fit_and_moved_or_stretched_ones_do_not() -> None:
-    assert fits(of(0, 20, 0.6)).tolist() == [True, False, False]
+    assert support(of(0, 20, 0.6)).fits.tolist() == [True, False, False]
     stretched = evidence([profile(TRAIN)], LIVE * 2, np.full((1, 1000, 2), 0.5), "ab")
-    assert fits(stretched).tolist() == [False]
+    assert support(stretched).fits.tolist() == [False]
 
 
 def test_what_is_not_known_does_not_fit() -> None:
     few = evidence([profile(TRAIN)], LIVE[:10], np.full((1, 10, 2), 0.5), "ab")
-    assert fits(few).tolist() == [False]
+    assert support(few).fits.tolist() == [False]
 
 
 def test_support_falls_as_the_source_moves_away() -> None:
-    known = [value for value in supports(of(0, 0.5, 1, 5)) if value is not None]
+    known = [value for value in support(of(0, 0.5, 1, 5)).coverage if value is not None]
     assert known == pytest.approx(sorted(known, reverse=True))
+
+
+def test_where_no_source_is_known_nothing_is_near_or_strange() -> None:
+    answers = np.full((2, 10, 2), 0.5)
+    found = support(Evidence((None,) * 2, (None,) * 2, (None,) * 2, ("a", "b"), answers))
+    assert np.isinf(found.distances).all()
+    assert not (found.fits | found.strange).any()
+    assert support(of(0, 20)).strange.tolist() == [False, True]

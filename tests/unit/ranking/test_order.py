@@ -67,7 +67,7 @@ def test_candidates_come_best_first_with_everything_that_is_known() -> None:
     assert top.accuracy.value == pytest.approx(0.85, abs=0.1)
     assert (top.p_best or 0) > 0.8
     known = {value.name for value in top.measures if value.estimate is not None}
-    assert {"coverage", "shift", "agreement", "dawid_skene"} <= known
+    assert {"coverage", "shift", "agreement", "confidence"} <= known
     assert dataclasses.asdict(last) == {
         "name": "b",
         "rank": 0,
@@ -245,3 +245,17 @@ def test_no_answer_holds_a_nan(candidates: int, items: int, classes: int, seed: 
     assert sum(one.p_best or 0 for one in found.candidates) == pytest.approx(
         0 if found.state is State.INSUFFICIENT_DATA else 1
     )
+
+
+def test_segments_found_by_the_answers_are_less_sure_than_known_ones() -> None:
+    unknown = dataclasses.replace(GOOD, profiles=(None,) * 4, targets=(None,) * 4, thresholds=(None,) * 4)
+    settings, rng = RankSettings(min_items=20), np.random.default_rng(0)
+    found = rank(list("wxyz"), unknown, unavailable={}, rng=rng, settings=settings).segments
+    known = [SegmentEvidence(one.name, "", one.items, unknown.targets) for one in found]
+    rng = np.random.default_rng(0)
+    told = rank(list("wxyz"), unknown, unavailable={}, rng=rng, settings=settings, segments=known).segments
+    for one, other in zip(found, told, strict=True):
+        widths = [of.ranking.candidates[0].accuracy for of in (one, other)]
+        assert widths[0] is not None
+        assert widths[1] is not None
+        assert widths[0].high - widths[0].low > 1.5 * (widths[1].high - widths[1].low)
