@@ -1,4 +1,4 @@
-"""Writes files that readers find old or new, never half written."""
+"""Files that readers find old or new, never half written, and how to notice that one is new."""
 
 from __future__ import annotations
 
@@ -21,3 +21,12 @@ def replace_file(path: Path, content: bytes) -> None:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def file_stamp(path: Path) -> object:
+    """What changes when a file does; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -20,6 +20,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -29,11 +30,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.cases import cases
-from benchmarks.selection.errors import error_models
+from benchmarks.selection.errors import error_models, judged_windows
 from benchmarks.selection.judge import Verdict, judge
 from benchmarks.selection.report import tables
 from benchmarks.selection.summary import bars, target_figures, undefined, workload_figures
 from benchmarks.selection.workloads import DIGITS, WORKLOADS, Workload
+from sidecar.accuracy.error_model import Judged
 from sidecar.domain.errors import InvalidError
 
 _PACKAGES = ("pilotfish", "numpy", "onnxruntime", "scikit-learn", "scipy", "skl2onnx")
@@ -60,34 +62,37 @@ def main() -> int:
     chosen, absent = _present([known[name] for name in names], options.data)
     for workload in absent:
         console.print(f"{workload.name}: skipped, there is no {workload.file} in --data")
-    found: dict[str, list[Case]] = {}
+    windows: dict[str, list[Judged]] = {}
     verdicts: dict[str, list[Verdict]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=2 * len(chosen))
-        for workload in chosen:
-            try:
-                made = cases(
-                    workload,
-                    options.data or Path(),
-                    options.cache,
-                    seed=options.seed,
-                    said=lambda text: progress.update(task, description=text),
-                )
-                found[workload.name] = list(made)
-            except InvalidError as error:
-                print(f"{workload.name}: {error}", file=sys.stderr)
-                return 2
-            if not found[workload.name]:
-                console.print(f"{workload.name}: skipped, no domain has candidates")
-                del found[workload.name]
-            progress.advance(task)
-        progress.update(task, description="fits error models")
-        models = error_models(found, frozenset(one.name for one in (*WORKLOADS, DIGITS) if one.control))
-        for name, targets_of in found.items():
-            progress.update(task, description=f"{name}: judges the rankings")
-            verdicts[name] = [judge(case, models[name]) for case in targets_of]
-            progress.advance(task)
+
+        def made(workload: Workload) -> Iterator[Case]:
+            return cases(
+                workload,
+                options.data or Path(),
+                options.cache,
+                seed=options.seed,
+                said=lambda text: progress.update(task, description=text),
+            )
+
+        # Twice, from the cache: all targets at once would take gigabytes.
+        try:
+            for workload in chosen:
+                windows[workload.name] = judged_windows(made(workload))
+                progress.advance(task)
+            models = error_models(windows, frozenset(one.name for one in known.values() if one.control))
+            for workload in chosen:
+                judged = [judge(case, models[workload.name]) for case in made(workload)]
+                if judged:
+                    verdicts[workload.name] = judged
+                else:
+                    console.print(f"{workload.name}: skipped, no domain has candidates")
+                progress.advance(task)
+        except InvalidError as error:
+            print(f"{workload.name}: {error}", file=sys.stderr)
+            return 2
 
     figures = {name: workload_figures(judged) for name, judged in verdicts.items()}
     targets = [verdict for judged in verdicts.values() for verdict in judged]

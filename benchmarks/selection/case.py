@@ -25,8 +25,7 @@ class Case:
         truth: the items' true classes as places in `evidence.labels` [n]; -1 where it has no such class.
         rank: makes the default ranking, with an error model that was not fitted on this workload.
         unavailable: why the others cannot be compared, by name.
-        unavailable: Mapping[str, str] = field(default_factory=dict)
-    rank_part: makes it from the items of these numbers alone; None where that takes their inputs.
+        rank_part: makes it from the items of these numbers alone; None where that takes their inputs.
         segments: the kind of traffic of each item, which the ranking never sees [n]; None where unknown.
     """
 

@@ -17,6 +17,8 @@ from sidecar.domain.tensors import Array, Floats
 
 # Log odds of 0 and 1 are infinite: one right and one wrong answer in a hundred are always possible.
 _ROOM = 0.01
+# Consensus and validation are then two estimates, and neither is known to be the better one.
+_VALIDATED = 0.5
 _RIDGE = 0.002
 _STEPS = 30
 # Deviations below this, in log odds, count as squares: otherwise weights grow without bound.
@@ -33,6 +35,7 @@ class ErrorModel:
         spread: factor of each candidate's distance from that mean.
         shared_sd: standard deviation of the error that all candidates share, log odds.
         own_sd: the same of each candidate's own error.
+        validated: weight of the validation accuracy where the traffic is like a candidate's source.
     """
 
     level: float
@@ -40,6 +43,7 @@ class ErrorModel:
     spread: float
     shared_sd: float
     own_sd: float
+    validated: float
 
     def corrected(self, consensus: Floats) -> Floats:
         """Corrects expected correctness under the consensus; keeps the candidates' order.
@@ -123,11 +127,14 @@ def fit_error_model(windows: Sequence[Judged]) -> ErrorModel:
         spread=spread,
         shared_sd=float(np.sqrt(shares @ [one.mean() ** 2 for one in left])),
         own_sd=float(np.sqrt(shares @ [one.var(ddof=1) for one in left])),
+        validated=_VALIDATED,
     )
 
 
 # Fitted by `python -m benchmarks.selection` on all its workloads but the control; see benchmarks/README.md.
-FITTED: Final = ErrorModel(level=-0.28, pool=0.97, spread=0.69, shared_sd=0.23, own_sd=0.29)
+FITTED: Final = ErrorModel(
+    level=-0.28, pool=0.97, spread=0.69, shared_sd=0.23, own_sd=0.29, validated=_VALIDATED
+)
 
 
 def _terms(consensus: Floats) -> Floats:

@@ -129,13 +129,18 @@ def correctness(
 
 
 def estimate_accuracy(
-    parts: Sequence[Correctness], votes: Array, model: ErrorModel, rng: np.random.Generator
+    parts: Sequence[Correctness],
+    votes: Array,
+    support: Support,
+    model: ErrorModel,
+    rng: np.random.Generator,
 ) -> AccuracyEstimate:
     """Weighs the parts of a window by their items, and corrects by what consensus gets wrong elsewhere.
 
     Args:
         parts: at least one; of the same candidates, with as many draws.
         votes: of the whole window [C, n]; candidates that vote alike err alike.
+        support: what the inputs of the whole window say of each.
         model: fitted on domains other than the one it is used on.
         rng: for the errors of the model.
     """
@@ -145,9 +150,10 @@ def estimate_accuracy(
     draws = np.tensordot(shares, np.stack([part.draws for part in parts]), axes=1)
     _, alike = np.unique(votes, axis=0, return_inverse=True)
     kappa = np.array([beyond_chance(*pair) for pair in zip(consensus, chance, strict=True)])
-    return AccuracyEstimate(
-        consensus, model.corrected(consensus), model.drawn(draws, alike.ravel(), rng), kappa
-    )
+    value, drawn = model.corrected(consensus), model.drawn(draws, alike.ravel(), rng)
+    known = support.fits & np.isfinite(support.validation)
+    moved = np.where(known, model.validated * (support.validation - value), 0.0)
+    return AccuracyEstimate(consensus, value + moved, np.clip(drawn + moved, 0, 1), kappa)
 
 
 def _answer_noise(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from sidecar.accuracy.nearness import shares_below
@@ -13,32 +15,44 @@ from sidecar.measures.likeness import duplicate_weights, pairwise_agreement, poo
 
 # Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
 NEAR_CHANCE = 0.1
+NO_SUPPORT: Final = (State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic")
 # Consensus adds so little to plain agreement where all candidates are good, or where they share errors.
 _LITTLE = 0.06
 
 
-def obstacle(evidence: Evidence, min_items: int) -> tuple[State, str] | None:
+def too_few(items: int, min_items: int) -> tuple[State, str] | None:
+    """Tells whether too few items were answered for any ranking; None where they are enough."""
+    if items >= min_items:
+        return None
+    return State.INSUFFICIENT_DATA, f"{items} items were answered by all candidates; {min_items} are needed"
+
+
+def obstacle(evidence: Evidence) -> tuple[State, str] | None:
     """Tells why the candidates' answers make no consensus.
 
     Args:
-        evidence: of at least one candidate.
-        min_items: fewer are too few.
+        evidence: of at least one candidate and one item.
 
     Returns:
         the state and its reason; None where there is no obstacle. TIED means that all candidates
         answer alike: equal, but nothing tells how often they are right.
     """
-    candidates, items = evidence.probabilities.shape[:2]
-    if items < min_items:
-        return (
-            State.INSUFFICIENT_DATA,
-            f"{items} items were answered by all candidates; {min_items} are needed",
-        )
+    candidates = len(evidence.probabilities)
     if candidates == 1:
         return State.INSUFFICIENT_DATA, "one candidate: there is no consensus to compare it with"
     if (duplicate_weights(evidence.probabilities, evidence.votes) * candidates <= 1).all():
         return State.TIED, "all candidates give the same answers; that does not tell how many are right"
     return None
+
+
+def support_doubt(coverage: float | None) -> tuple[State, str] | None:
+    """Tells whether a candidate's source covers next to nothing; None where it does not, or nobody knows."""
+    if coverage is None or coverage >= SUPPORTED:
+        return None
+    return (
+        State.OUT_OF_SUPPORT,
+        f"its source covers {coverage:.0%} of the traffic; {SUPPORTED:.0%} is needed",
+    )
 
 
 def candidate_doubt(coverage: float | None, kappa: float) -> tuple[State, str] | None:
@@ -48,11 +62,8 @@ def candidate_doubt(coverage: float | None, kappa: float) -> tuple[State, str] |
         coverage: how well its source covers the traffic; None where that is not known.
         kappa: its agreement with the consensus beyond chance.
     """
-    if coverage is not None and coverage < SUPPORTED:
-        return (
-            State.OUT_OF_SUPPORT,
-            f"its source covers {coverage:.0%} of the traffic; {SUPPORTED:.0%} is needed",
-        )
+    if strange := support_doubt(coverage):
+        return strange
     if kappa < NEAR_CHANCE:
         return (
             State.NEAR_CHANCE,
@@ -73,8 +84,7 @@ def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple
         consensus: expected share of right answers under the consensus [C].
     """
     fitting = np.flatnonzero(support.fits)
-    validated = [profile is not None and profile.validation is not None for profile in evidence.profiles]
-    if len(fitting) == 1 and validated[fitting[0]]:
+    if len(fitting) == 1 and np.isfinite(support.validation[fitting[0]]):
         return None
     votes = evidence.votes[fitting] if len(fitting) > 1 else evidence.votes
     kappa = pool_beyond_chance(votes, len(evidence.labels))
@@ -86,7 +96,7 @@ def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple
     if len(fitting):
         return None
     if support.strange.all():
-        return State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic"
+        return NO_SUPPORT
     return _contradiction(evidence.votes, support.distances, consensus)
 
 

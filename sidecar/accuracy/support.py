@@ -28,10 +28,12 @@ class Support:
         coverage: share of the traffic that looks like the source, by feature where these are binned;
             None where that is not known.
         distances: moment shift from the source; infinite where that is not known [C].
+        validation: accuracy on validation data; NaN where that is not known [C].
     """
 
     coverage: tuple[float | None, ...]
     distances: Floats
+    validation: Floats
 
     @property
     def fits(self) -> Array:
@@ -52,4 +54,6 @@ def support(evidence: Evidence) -> Support:
         covered = by_feature or whole
         coverage.append(None if covered is None else covered.value)
         distances.append(np.inf if shift is None else shift.value)
-    return Support(tuple(coverage), np.array(distances))
+    validations = (None if profile is None else profile.validation for profile in evidence.profiles)
+    accuracies = [np.nan if one is None else one.accuracy for one in validations]
+    return Support(tuple(coverage), np.array(distances), np.array(accuracies))

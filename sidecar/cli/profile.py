@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from sidecar.cli.options import Label, listed
+from sidecar.cli.options import Flag, Label, listed
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.features import WORD_BUCKETS
 from sidecar.domain.profile import PARTITION_ROWS, SourceProfile
@@ -41,6 +41,7 @@ def build(
     label: Label = None,
     classes: str | None = None,
     output: str | None = None,
+    no_classes: Flag = False,
     partition_rows: int = PARTITION_ROWS,
     seed: int = 0,
     threads: int = 1,
@@ -56,12 +57,21 @@ def build(
         label: column or array with the true class, as name or index.
         classes: class names in the order of the model's output, comma-separated; default: the labels, sorted.
         output: the model's output with class probabilities or logits.
+        no_classes: the model gives none: a regressor, an embedder, a detector. It will be ranked by its
+            inputs alone.
         partition_rows: rows in a partition; fewer than the live window holds.
         seed: of the random draws.
         threads: that the model may use.
     """
     if not out.parent.is_dir():
         raise InvalidError(f"--out: there is no folder {out.parent}: make it first")
+    told = {"--output": output, "--label": label, "--classes": classes, "--validation": validation}
+    if no_classes and any(told.values()):
+        named = ", ".join(option for option, value in told.items() if value)
+        raise InvalidError(
+            f"--no-classes profiles the inputs alone: leave {named} out, and name the inputs' columns with "
+            "--features where there are others"
+        )
     opened = OnnxModel(model, threads=threads)
     wanted = listed(features)
     train = open_rows(data, opened.inputs, features=wanted, label=label)
@@ -76,7 +86,7 @@ def build(
             opened,
             train,
             labelled,
-            output=class_output(opened, output),
+            output="" if no_classes else class_output(opened, output),
             classes=listed(classes) or None,
             partition_rows=partition_rows,
             seed=seed,
@@ -98,7 +108,9 @@ def show(path: Path, *, format: Literal["table", "json"] = "table") -> None:  # 
     if format == "json":
         sys.stdout.write(json.dumps(_content(profile, path.stat().st_size)) + "\n")
         return
-    tables = [_facts(profile, path), _class_table(profile)]
+    tables = [_facts(profile, path)]
+    if profile.classes:
+        tables.append(_class_table(profile))
     if profile.words:
         tables.append(_word_table(profile))
     if _numeric(profile):
@@ -119,7 +131,7 @@ def _in_short(profile: SourceProfile) -> str:
         f"{len(profile.reference)} partitions of {profile.partition_rows}",
         *([f"{numeric} features"] if numeric else []),
         *([f"{len(profile.words)} words"] if numeric < len(profile.low) else []),
-        f"{len(profile.classes)} classes",
+        f"{len(profile.classes) or 'no'} classes",
         "no validation"
         if profile.validation is None
         else f"validation accuracy {profile.validation.accuracy:.4f} on {profile.validation.rows} rows",
@@ -169,7 +181,7 @@ def _facts(profile: SourceProfile, path: Path) -> Table:
         ("profile", f"{path}, {path.stat().st_size} bytes, format {FORMAT_VERSION}"),
         ("model", profile.model_sha256),
         ("inputs", inputs),
-        ("output", f"{profile.output} ({profile.output_kind})"),
+        ("output", f"{profile.output} ({profile.output_kind})" if profile.output else "no classes"),
         ("holds", _in_short(profile)),
         ("built with", versions),
     ):

@@ -135,10 +135,15 @@ def _of_models(
         segments=segments,
         limit=limit,
     )
+    names, evidence, _ = scorer.evidence()
+    if truth is not None and names and not evidence.labels:
+        raise InvalidError(
+            f"--labels {labels}: the candidates give no classes that could be true; leave it out, and name "
+            "the inputs' columns with --features"
+        )
     accuracies = None if truth is None else _accuracies(scorer, truth)
     made = scorer.rank()
-    names, evidence, _ = scorer.evidence()
-    votes = dict(zip(names, evidence.votes, strict=True)) if names else {}
+    votes = dict(zip(names, evidence.votes, strict=True)) if evidence.labels else {}
     compared = frozenset(
         name
         for name, target, limits in zip(names, evidence.targets, evidence.thresholds, strict=True)
@@ -178,9 +183,9 @@ def _accuracies(scorer: EndpointScorer, truth: Array) -> dict[str, float]:
     accuracies = {}
     for candidate in scorer.candidates:
         answered = candidate.answered(ids)
-        if candidate.loaded is None or not answered.any():
+        classes = candidate.loaded.profile.classes if candidate.loaded else ()
+        if candidate.loaded is None or not classes or not answered.any():
             continue
-        classes = candidate.loaded.profile.classes
         chosen = candidate.loaded.answers.of(ids[answered]).argmax(axis=1)
         names = [name if name in classes else classes[int(name)] for name in map(str, truth[answered])]
         accuracies[candidate.settings.name] = float(np.mean(np.array(classes)[chosen] == np.array(names)))

@@ -49,7 +49,7 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
         if truth is not None:
             cells.append(f"{truth[one.name]:.3f}" if one.name in truth else "-")
         table.add_row(*cells)
-        if one.reason:
+        if one.reason and one.reason != ranking.reason:
             reasons.append(Text(f"{one.name}: {one.reason}", style="dim"))
     serves = ", * serves now" if any(one.incumbent for one in ranking.candidates) else ""
     heading = Text.assemble(

@@ -9,14 +9,16 @@ import numpy as np
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, Floats
 
-OutputKind: TypeAlias = Literal["probabilities", "logits"]
+ClassKind: TypeAlias = Literal["probabilities", "logits"]
+# "none": the model gives no classes; it is a regressor, an embedder, a detector.
+OutputKind: TypeAlias = Literal[ClassKind, "none"]
 
 # BF16 keeps 8 bits: a share, and so a row's sum, is off by up to 0.4 %, and by more where a server
 # rounds several times. Logits of several items hardly all sum to 1 that closely.
 _SUM_TOLERANCE: Final = 0.02
 
 
-def output_kind(output: Array) -> OutputKind:
+def output_kind(output: Array) -> ClassKind:
     """Tells what an output holds, by all of its items at once; give it as many as there are.
 
     Rows that are all within [0, 1] and sum to 1, within 2 %, are probabilities; anything else is
@@ -31,7 +33,7 @@ def output_kind(output: Array) -> OutputKind:
     return "logits" if _improbable(_columns(output)).any() else "probabilities"
 
 
-def class_probabilities(output: Array, kind: OutputKind) -> Floats:
+def class_probabilities(output: Array, kind: ClassKind) -> Floats:
     """Reads an output as class probabilities; logits go through a softmax.
 
     Args:

@@ -77,7 +77,7 @@ class Evidence:
         targets: the window as each candidate's profile bins it, C of them; None where nothing was binned.
         thresholds: `source_thresholds` of each profile, C of them; constant, so made once a profile.
             None without a profile and with one source partition.
-        labels: K names; the joint label space.
+        labels: K names; the joint label space. Empty: the candidates give no classes.
         probabilities: float64 [C, n, K], rows sum to 1; the same n items for every candidate.
         hard: whether the answers are classes only; then all probabilities are 0 or 1.
         energies: logsumexp of each item's logits [n], C of them; None where a model gives
@@ -112,7 +112,13 @@ class Evidence:
 
     @cached_property
     def votes(self) -> Array:
-        """Each candidate's class for each item, int64 [C, n]."""
+        """Each candidate's class for each item, int64 [C, n].
+
+        Raises:
+            InvalidError: the candidates give no classes.
+        """
+        if not self.labels:
+            raise InvalidError("the candidates give no classes, so they have no votes; compare their inputs")
         return np.asarray(self.probabilities.argmax(axis=2))
 
     @property

@@ -54,9 +54,11 @@ class SourceProfile:
     Attributes:
         model_sha256: of the model file that the profile belongs to.
         inputs: the model's inputs, in its order.
-        output: the model's output that holds class probabilities or logits.
-        output_kind: which of the two; decided over the validation rows, or else the first training rows.
-        classes: class names in the order of the output's last axis.
+        output: the model's output that holds class probabilities or logits; empty for one without classes.
+        output_kind: which of the two, decided over the validation rows, or else the first training rows;
+            "none" for a model without classes, which has no validation.
+        classes: class names in the order of the output's last axis; empty if and only if `output_kind`
+            is "none".
         feature_names: d names; empty where d > MAX_BINNED_FEATURES.
         rows: training rows seen.
         partition_rows: rows in a partition.

@@ -14,7 +14,7 @@ _TRIO = 3
 class Need(enum.Enum):
     """One thing that must be there; the value says it in words."""
 
-    ITEMS = "one item"
+    ITEMS = "one item's classes"
     PROFILE = "a source profile"
     INPUTS = "one item's inputs"
     PARTITION = "a full target partition"
@@ -65,6 +65,8 @@ def _lacks(evidence: Evidence, candidate: int) -> dict[Need, str]:
         lacks[Need.ENERGY] = "the model gives probabilities, and the energy is that of logits"
     if profile is None or profile.validation is None:
         lacks[Need.VALIDATION] = "there is no validation; build the profile with labelled validation rows"
+    if not evidence.labels:
+        lacks |= dict.fromkeys((Need.ITEMS, Need.VALIDATION), "the candidates give no classes")
     if profile is None or target is None:
         return lacks | {Need.PROFILE: "it is known by its answers only: there is no source profile"}
     one_partition = evidence.thresholds[candidate] is None

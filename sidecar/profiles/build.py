@@ -52,7 +52,8 @@ def build_profile(
         model: answers the validation rows and tells how many classes there are.
         train: what the model was trained on.
         validation: labelled rows that it was not trained on; None: the profile has no validation.
-        output: the output with class probabilities or logits.
+        output: the output with class probabilities or logits; empty: the model gives no classes and is
+            not run, and neither labels, `classes` nor `validation` are given.
         classes: class names in the output's order; None: see `class_names`.
         partition_rows: rows in a partition.
         seed: of the drawn partitions and the sample for quantile edges, words and Fourier features;
@@ -144,8 +145,11 @@ def _probe(model: Answers, train: Rows, output: str) -> tuple[int, int, OutputKi
     """
     inputs, _ = next(iter(train))
     head = {name: array[:_PROBE_ROWS] for name, array in inputs.items()}
+    features = to_features(head, train.inputs).shape[1]
+    if not output:
+        return 0, features, "none"
     raw, kind = answer(model, head, output, str(train.path))
-    return class_probabilities(raw, kind).shape[1], to_features(head, train.inputs).shape[1], kind
+    return class_probabilities(raw, kind).shape[1], features, kind
 
 
 def _count(train: Rows, progress: Callable[[int], None]) -> int:

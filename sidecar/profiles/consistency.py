@@ -48,7 +48,7 @@ def _faults(profile: SourceProfile) -> Iterator[str]:
         yield "a range or a variance is negative"
     if (np.diff(profile.feature_edges, axis=1) < 0).any():
         yield "the quantile edges do not ascend"
-    if (profile.class_prior < 0).any() or abs(profile.class_prior.sum() - 1) > _TOLERANCE:
+    if (profile.class_prior < 0).any() or abs(profile.class_prior.sum() - bool(profile.classes)) > _TOLERANCE:
         yield "the class prior does not sum to 1"
     yield from _wrong_sketches(profile)
     values = profile.partition_rows * len(profile.low)
@@ -84,8 +84,11 @@ def _wrong_validation(validation: Validation) -> Iterator[str]:
 def _wrong_arrays(profile: SourceProfile) -> Iterator[str]:
     features, partitions, classes = profile.low.size, _rows(profile.reference), len(profile.classes)
     binned = features if features <= MAX_BINNED_FEATURES else 0
-    if not (features and partitions and classes > 1):
+    classless = profile.output_kind == "none"
+    if not (features and partitions and (classless or classes > 1)):
         yield "it needs features, partitions and two classes"
+    if classless and (profile.output or classes or profile.validation is not None):
+        yield "it says that the model gives no classes, and has an output, classes or a validation"
     if len(profile.feature_names) != binned:
         yield f"{len(profile.feature_names)} feature names stand for {binned} binned features"
     wanted: list[tuple[str, Array, str, tuple[int, ...]]] = [

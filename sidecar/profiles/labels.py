@@ -106,7 +106,7 @@ def class_prior(labels: LabelCounts, names: Sequence[str]) -> Floats:
         InvalidError: a label is none of the classes.
     """
     if not labels.counts:
-        return np.full(len(names), 1 / len(names))
+        return np.full(len(names), 1 / max(len(names), 1))
     counts = np.zeros(len(names))
     for label, count in labels.counts.items():
         where = f"{labels.where}, data row {labels.first_rows[label]}"

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from sidecar.domain.answers import OutputKind, class_probabilities, output_kind
+from sidecar.domain.answers import ClassKind, class_probabilities, output_kind
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import Validation
 from sidecar.domain.tensors import Array, Floats, TensorSpec
@@ -73,14 +73,14 @@ class _Tally:
 
 def validate(
     model: Answers, rows: Rows, output: str, names: Sequence[str], progress: Callable[[int], None]
-) -> tuple[OutputKind, Validation]:
+) -> tuple[ClassKind, Validation]:
     """Asks the model about every row and compares with the labels; keeps 16 bytes a row meanwhile.
 
     Raises:
         InvalidError: the rows have no labels or an unknown one, or the model fails on them.
     """
     # What the output holds is known at the end: both readings are counted while both are possible.
-    tallies: dict[OutputKind, _Tally] = {
+    tallies: dict[ClassKind, _Tally] = {
         "probabilities": _Tally(len(names)),
         "logits": _Tally(len(names)),
     }
@@ -127,7 +127,7 @@ def unlabelled(rows: Rows) -> InvalidError:
     return InvalidError(f"{rows.path}: validation rows need labels: name their column with --label")
 
 
-def answer(model: Answers, inputs: Mapping[str, Array], output: str, where: str) -> tuple[Array, OutputKind]:
+def answer(model: Answers, inputs: Mapping[str, Array], output: str, where: str) -> tuple[Array, ClassKind]:
     """A model's output, and what it holds as far as these rows tell.
 
     Raises:

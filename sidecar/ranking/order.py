@@ -10,7 +10,7 @@ import numpy as np
 from sidecar.accuracy.error_model import FITTED, ErrorModel
 from sidecar.accuracy.estimate import AccuracyEstimate, Correctness, correctness, estimate_accuracy
 from sidecar.accuracy.segments import agreement_segments
-from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt
+from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt, too_few
 from sidecar.accuracy.support import Support, support
 from sidecar.domain.evidence import Evidence, SegmentEvidence
 from sidecar.domain.ranking import CandidateRank, FeatureShift, MeasureValue, Ranking, Segment, State
@@ -18,6 +18,7 @@ from sidecar.domain.tensors import Floats
 from sidecar.measures.adaptivity import shifted_features
 from sidecar.measures.likeness import duplicate_weights
 from sidecar.measures.table import DEFAULT, measure_all
+from sidecar.ranking.by_support import support_ranks, support_state, support_states
 
 # An order that is expected to correlate less than this with the truth may well say nothing.
 RESOLVED = 0.5
@@ -90,10 +91,13 @@ class _View:
             )
         ]
         items = evidence.probabilities.shape[1]
-        hindered = obstacle(evidence, settings.min_items)
+        few = too_few(items, settings.min_items)
+        if few is None and not evidence.labels:
+            return Ranking(items, *support_state(self.support), tuple(_by_support(known, self.support)))
+        hindered = few or obstacle(evidence)
         if hindered is not None:
             return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
-        estimate = estimate_accuracy(parts, evidence.votes, settings.error_model, rng)
+        estimate = estimate_accuracy(parts, evidence.votes, self.support, settings.error_model, rng)
         ranks = _ranks(estimate, settings.level)
         ranked = _with_estimate(known, estimate, ranks, self.support.coverage, settings.level)
         doubt = pool_doubt(evidence, self.support, estimate.consensus)
@@ -123,8 +127,9 @@ def rank(
     """Ranks the candidates that answered; the order in which they are given changes nothing.
 
     A candidate shares the rank of the best of the group above it unless that one is better in
-    `settings.level` of the draws. Where nothing is known of the inputs, segments are
-    found by the candidates' answers; the whole is weighed from its segments.
+    `settings.level` of the draws. Where nothing is known of the inputs, segments are found by the
+    candidates' answers; the whole is weighed from its segments. Candidates that give no classes are
+    ordered by their support alone, see `sidecar.ranking.by_support`.
 
     Args:
         names: of the evidence's candidates, C different ones.
@@ -151,19 +156,10 @@ def rank(
         parts = [replace(one, targets=tuple(one.targets[index] for index in order)) for one in segments]
     else:
         parts = _found(evidence, settings, rng)
-    weights = duplicate_weights(evidence.probabilities, evidence.votes) if items else np.ones(len(names))
     whole = _viewed(evidence)
     views = [_viewed(evidence.where(part.items, part.targets)) for part in parts]
-    judged: list[list[Correctness]] = []
-    rest = np.ones(items, dtype=bool)
-    for part, view in zip(parts, views, strict=True):
-        enough = part.items.sum() >= settings.min_items
-        judged.append([view.judged(weights, rng, settings.draws)] if enough else [])
-        rest &= ~part.items if enough else True
-    all_parts = [one for found in judged for one in found]
-    if rest.any():
-        left = whole if rest.all() else _viewed(evidence.where(rest, evidence.targets))
-        all_parts.append(left.judged(weights, rng, settings.draws))
+    judged, left = _judged(whole, views, parts, rng, settings)
+    all_parts = [one for found in [*judged, left] for one in found]
     ranking = whole.ranked(names, all_parts, rng, settings)
     model = settings.error_model if segments else settings.error_model.widened(_FOUND_WIDENING)
     own = replace(settings, error_model=model)
@@ -181,9 +177,38 @@ def rank(
     return replace(ranking, candidates=ranking.candidates + absent, segments=tuple(shown))
 
 
+def _judged(
+    whole: _View,
+    views: Sequence[_View],
+    parts: Sequence[SegmentEvidence],
+    rng: np.random.Generator,
+    settings: RankSettings,
+) -> tuple[list[list[Correctness]], list[Correctness]]:
+    """Judges the candidates on each segment with enough items, and on what is left of the window.
+
+    Returns:
+        a list for each segment and one for what is left, each of one judgement or none.
+    """
+    evidence = whole.evidence
+    rest = np.ones(evidence.probabilities.shape[1], dtype=bool)
+    if not evidence.labels or not len(rest):
+        return [[] for _ in views], []
+    weights = duplicate_weights(evidence.probabilities, evidence.votes)
+    judged: list[list[Correctness]] = []
+    for part, view in zip(parts, views, strict=True):
+        enough = part.items.sum() >= settings.min_items
+        judged.append([view.judged(weights, rng, settings.draws)] if enough else [])
+        rest &= ~part.items if enough else True
+    if not rest.any():
+        return judged, []
+    left = whole if rest.all() else _viewed(evidence.where(rest, evidence.targets))
+    return judged, [left.judged(weights, rng, settings.draws)]
+
+
 def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator) -> list[SegmentEvidence]:
     """Segments by the candidates' answers, where nothing is known of the inputs."""
-    if not settings.find_segments or any(target is not None for target in evidence.targets):
+    blind = evidence.labels and all(target is None for target in evidence.targets)
+    if not settings.find_segments or not blind:
         return []
     groups = agreement_segments(evidence.votes, len(evidence.labels), settings.min_items, rng)
     if groups is None:
@@ -211,6 +236,14 @@ def _leaders(ranks: Mapping[int, int], names: Sequence[str]) -> str:
     """Who shares the first rank, in words; empty where nobody does."""
     leaders = [names[index] for index, place in ranks.items() if place == 1]
     return f"cannot be told apart on this traffic: {', '.join(leaders)}" if len(leaders) > 1 else ""
+
+
+def _by_support(known: Sequence[_Known], support: Support) -> list[CandidateRank]:
+    """Candidates that give no classes, best first, those without a rank last."""
+    ranks = support_ranks(support)
+    states = support_states(support, ranks)
+    order = np.argsort(np.where(ranks > 0, ranks, len(ranks) + 1), kind="stable").tolist()
+    return [replace(known[index].unranked(*states[index]), rank=int(ranks[index])) for index in order]
 
 
 def _without_estimate(known: Sequence[_Known], state: State, reason: str) -> list[CandidateRank]:

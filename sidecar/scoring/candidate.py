@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.evidence import SourceThresholds
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Array, Batch, Floats, TensorSpec
+from sidecar.files import file_stamp
 from sidecar.measures.scale import deviations
 from sidecar.measures.thresholds import source_thresholds
 from sidecar.scoring.answers import Answers
@@ -25,6 +26,8 @@ from sidecar.scoring.target import TargetBins
 
 # A feature far outside the source's range must not outweigh all others.
 _FARTHEST: Final = 5.0
+# Enough for quartiles, few enough to follow a machine that changes.
+_TIMED_RUNS: Final = 256
 _NO_WORDS: Final = np.empty(0, dtype=np.object_)
 
 
@@ -95,6 +98,7 @@ class ShadowCandidate:
         self.failures = 0
         self.answers_seen = 0
         self.shadow_s = 0.0
+        self.runs: deque[tuple[int, float]] = deque(maxlen=_TIMED_RUNS)
         self._window_items = window_items
         self._open_model = open_model
         self._clock = clock
@@ -106,11 +110,12 @@ class ShadowCandidate:
         Returns:
             Whether there was anything to do.
         """
-        files = (_stamp(self.settings.onnx.path), _stamp(self.settings.profile))
+        files = (file_stamp(self.settings.onnx.path), file_stamp(self.settings.profile))
         if files == self._files:
             return False
         self._files = files
         self.next_id = 0
+        self.runs.clear()
         try:
             model, profile = self._open_model(self.settings)
         except PilotfishError as error:
@@ -124,7 +129,7 @@ class ShadowCandidate:
     def answer(
         self, batch: Prepared, *, tensor: str | None, live: Array | None, segments: Mapping[str, Array]
     ) -> None:
-        """Answers one batch of the window.
+        """Answers one batch of the window; a model without classes has done so once the inputs are binned.
 
         Args:
             batch: the items; not answered before.
@@ -148,6 +153,10 @@ class ShadowCandidate:
                 self.loaded.segments.setdefault(name, TargetBins(profile)).add(
                     ids[rows], batch.part(features, rows), batch.part(words, rows) if profile.words else words
                 )
+            if profile.output_kind == "none":
+                # Nothing would be done with its answers, so the model need not run.
+                self.loaded.answers.put(batch.first_id, np.empty((items, 0)))
+                return
             output = self._run(model, profile.output, inputs) if live is None else live
             probabilities = class_probabilities(output, profile.output_kind)
             _check_shape(probabilities.shape, items, profile)
@@ -194,9 +203,12 @@ class ShadowCandidate:
     def _run(self, model: Model, output: str, inputs: dict[str, Array]) -> Array:
         start = self._clock()
         try:
-            return model.run(inputs)[output]
+            answers = model.run(inputs)[output]
         finally:
-            self.shadow_s += self._clock() - start
+            seconds = self._clock() - start
+            self.shadow_s += seconds
+        self.runs.append((len(answers), seconds))
+        return answers
 
     def _inputs(self, model: Model, batch: Batch, tensor: str | None) -> dict[str, Array]:
         """The model's inputs by its own names."""
@@ -228,12 +240,3 @@ def _check_shape(shape: tuple[int, ...], items: int, profile: SourceProfile) -> 
             f"answers of shape {list(shape)} to {items} items, and the profile knows "
             f"{len(profile.classes)} classes; build it with --classes or --output"
         )
-
-
-def _stamp(path: Path) -> object:
-    """What changes when a file does."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

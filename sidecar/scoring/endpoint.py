@@ -307,17 +307,25 @@ class EndpointScorer:
             return candidate.reason
         if len(ids) and candidate.answered(ids).mean() < _ANSWERED_SHARE:
             return candidate.reason or "it answered too little of the window"
-        classes = self._incumbent_classes()
-        if classes and not set(classes) & set(candidate.loaded.profile.classes):
+        own, (name, common) = candidate.loaded.profile.classes, self._common_classes()
+        if bool(own) != bool(common):
+            gives, other = ("classes", "none") if own else ("no classes", "some")
+            return f"it gives {gives} and {name} {other}; build both profiles with --no-classes, or neither"
+        if own and not set(own) & set(common):
             return (
-                f"its classes {_few(candidate.loaded.profile.classes)} and the incumbent's "
-                f"{_few(classes)} have none in common; build its profile with --classes"
+                f"its classes {_few(own)} and {_few(common)} of {name} have none in common; "
+                "build its profile with --classes"
             )
         return ""
 
-    def _incumbent_classes(self) -> tuple[str, ...]:
-        loaded = self._candidates[self.settings.incumbent].loaded
-        return loaded.profile.classes if loaded else ()
+    def _common_classes(self) -> tuple[str, tuple[str, ...]]:
+        """The candidate that the others must go with, the incumbent where it is loaded, and its classes."""
+        incumbent_first = (self._candidates[self.settings.incumbent], *self.candidates)
+        return next(
+            (one.settings.name, one.loaded.profile.classes)
+            for one in incumbent_first
+            if one.loaded is not None
+        )
 
 
 def _evidence(ids: Array, available: _Available) -> Evidence:

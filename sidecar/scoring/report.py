@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
+
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
@@ -99,6 +103,16 @@ def _counters(
         shadow_failures={name: one.failures for name, one in candidates.items()},
         answers_seen=candidates[scorer.settings.incumbent].answers_seen,
         resident_bytes=resident_bytes,
+        shadow_timings={name: _timing(one.runs) for name, one in candidates.items() if one.runs},
+    )
+
+
+def _timing(runs: Collection[tuple[int, float]]) -> scoring_pb2.ShadowTiming:
+    batch_size, _ = Counter(items for items, _ in runs).most_common(1)[0]
+    seconds = [one for items, one in runs if items == batch_size]
+    lower, median = np.quantile(seconds, (0.25, 0.5)).tolist()
+    return scoring_pb2.ShadowTiming(
+        batch_size=batch_size, runs=len(seconds), lower_quartile_s=lower, median_s=median
     )
 
 

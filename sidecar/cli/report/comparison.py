@@ -86,7 +86,7 @@ def agreement_map(ranking: Ranking, votes: Mapping[str, Array]) -> list[Element]
     voters = [one.name for one in ranking.candidates if one.name in votes]
     names = voters[:MAX_COMPARED]
     if not ranking.items or not names:
-        return [element("p", "No item was answered by all candidates.")]
+        return [element("p", "No item was answered with a class by all candidates.")]
     shares = pairwise_agreement(np.stack([votes[name] for name in names]))
     rows = [
         element("tr", element("th", name, scope="row"), *(shaded(f"{share:.2f}", share) for share in row))

@@ -8,8 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from sidecar.accuracy.error_model import FITTED, ErrorModel, Judged, fit_error_model
 
-NOTHING = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0)
-TRUE = ErrorModel(level=-0.2, pool=0.9, spread=0.7, shared_sd=0.25, own_sd=0.3)
+NOTHING = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0, validated=0)
+TRUE = ErrorModel(level=-0.2, pool=0.9, spread=0.7, shared_sd=0.25, own_sd=0.3, validated=0.5)
 SHARES = arrays(np.float64, st.integers(2, 6), elements=st.floats(0, 1))
 
 

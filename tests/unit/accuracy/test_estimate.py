@@ -27,7 +27,7 @@ HERE = profile(TRAIN, LABELS)
 VALIDATED = profile(TRAIN, LABELS, KNOWN)
 ELSEWHERE = profile(TRAIN + 20, LABELS, KNOWN)
 # Consensus is right, so that what is left is the estimate itself.
-EXACT = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0)
+EXACT = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0, validated=0)
 
 
 def pool(votes: Array, sources: Sequence[SourceProfile] = ()) -> Evidence:
@@ -37,8 +37,9 @@ def pool(votes: Array, sources: Sequence[SourceProfile] = ()) -> Evidence:
 
 def estimated(of: Evidence, model: ErrorModel = EXACT) -> AccuracyEstimate:
     rng = np.random.default_rng(0)
-    part = correctness(of, support(of), duplicate_weights(of.probabilities, of.votes), rng, 400)
-    return estimate_accuracy([part], of.votes, model, rng)
+    known = support(of)
+    part = correctness(of, known, duplicate_weights(of.probabilities, of.votes), rng, 400)
+    return estimate_accuracy([part], of.votes, known, model, rng)
 
 
 def independent(accuracies: list[float], items: int, seed: int = 0) -> tuple[Array, Array]:
@@ -147,7 +148,7 @@ def test_parts_weigh_what_they_hold_of_the_window() -> None:
     rng = np.random.default_rng(0)
     pools = [pool(votes[:, here]) for here in (slice(0, 100), slice(100, 300))]
     parts = [correctness(of, support(of), np.ones(3), rng, 100) for of in pools]
-    whole = estimate_accuracy(parts, votes, EXACT, rng)
+    whole = estimate_accuracy(parts, votes, support(pool(votes)), EXACT, rng)
     assert whole.consensus == pytest.approx((parts[0].value + 2 * parts[1].value) / 3)
     assert whole.draws == pytest.approx((parts[0].draws + 2 * parts[1].draws) / 3)
 
@@ -160,6 +161,14 @@ def test_errors_of_the_model_widen_the_intervals() -> None:
     )
     assert wide.value == narrow.value
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_validation_speaks_for_those_alone_that_the_traffic_is_like() -> None:
+    of = pool(independent([0.6, 0.6, 0.6], 500)[1], [VALIDATED, ELSEWHERE, HERE])
+    without, with_it = (estimated(of, dataclasses.replace(EXACT, validated=one)) for one in (0, 0.5))
+    assert with_it.value[0] == pytest.approx((without.value[0] + 0.88) / 2)
+    assert with_it.value[1:] == pytest.approx(without.value[1:])
+    assert with_it.draws[:, 0].mean() > without.draws[:, 0].mean() or without.value[0] > 0.88
 
 
 def test_candidates_that_vote_alike_err_alike() -> None:

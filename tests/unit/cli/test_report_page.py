@@ -216,7 +216,10 @@ def test_the_agreement_of_many_candidates_is_cut_and_says_so() -> None:
 @pytest.mark.parametrize("items", [0, 4])
 def test_without_answers_there_is_no_agreement(items: int) -> None:
     shown = tree(ranking(LOST, items=items), votes={})
-    assert "No item was answered by all candidates." in section(shown, "Agreement between candidates").text
+    assert (
+        "No item was answered with a class by all candidates."
+        in section(shown, "Agreement between candidates").text
+    )
 
 
 def test_the_better_value_of_a_measure_is_the_deeper_in_both_directions() -> None:

@@ -70,3 +70,8 @@ def test_what_a_candidate_lacks_is_said_with_its_number() -> None:
         _ = bare(SHARES).limits
     with pytest.raises(InvalidError, match="candidate 0 has no validation"):
         _ = KNOWN.validations
+
+
+def test_candidates_without_classes_have_no_votes() -> None:
+    with pytest.raises(InvalidError, match="give no classes"):
+        _ = dataclasses.replace(KNOWN, labels=(), probabilities=SHARES[:, :, :0]).votes

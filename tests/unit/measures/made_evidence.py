@@ -27,7 +27,7 @@ def profile(
         model_sha256="",
         inputs=(),
         output="",
-        output_kind="probabilities",
+        output_kind="probabilities" if labels else "none",
         classes=tuple(labels),
         feature_names=tuple(f"f{index}" for index in range(rows.shape[1])),
         rows=len(rows),
@@ -44,7 +44,7 @@ def profile(
         fourier_rows=len(rows),
         words=(),
         word_counts=np.zeros((len(parts), 0), dtype=np.int32),
-        class_prior=np.full(len(labels), 1 / len(labels)),
+        class_prior=np.full(len(labels), 1 / max(len(labels), 1)),
         validation=None if confusion is None else _sure_as_right(confusion),
         built_with={},
     )

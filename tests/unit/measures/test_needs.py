@@ -94,3 +94,11 @@ def test_a_source_of_one_partition_has_no_thresholds() -> None:
     for measure in MEASURES:
         if Need.SOURCE_PARTITIONS in measure.requires:
             assert "one partition" in reason(small, 0, measure.name)
+
+
+def test_candidates_without_classes_have_the_measures_of_their_inputs_only() -> None:
+    found = evidence([profile(ROWS, ())] * 3, ROWS, np.zeros((3, 50, 0)), ())
+    for name in ANSWERS:
+        assert reason(found, 0, name) == "the candidates give no classes"
+    for name in ("adaptivity", "feature_coverage", "moment_shift", "mmd"):
+        assert measured(found, name)

@@ -97,6 +97,17 @@ def test_statistics_are_those_of_the_whole_array(tmp_path: Path, values: Array) 
     np.testing.assert_array_equal(profile.class_prior, [0.5, 0.5])
 
 
+def test_a_model_without_classes_is_profiled_by_its_inputs_and_never_run(
+    tmp_path: Path, values: Array, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = _rows(tmp_path, values)
+    expected = replace(
+        _build(train), output="", output_kind="none", classes=(), class_prior=np.empty(0), validation=None
+    )
+    monkeypatch.delattr(Means, "run")
+    assert _same(_build(train, output=""), expected)
+
+
 @pytest.mark.usefixtures("_memory")
 def test_partitions_are_counted_as_the_kernels_count_them_whole(tmp_path: Path, values: Array) -> None:
     profile = _build(_rows(tmp_path, values), partition_rows=100)

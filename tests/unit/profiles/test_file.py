@@ -69,13 +69,34 @@ def _same(first: object, second: object) -> bool:
     return first == second
 
 
-@pytest.mark.parametrize("validated", [True, False])
-def test_what_is_written_is_read(tmp_path: Path, *, validated: bool) -> None:
-    profile = _profile() if validated else replace(_profile(), validation=None)
+def _without_classes() -> SourceProfile:
+    bare = replace(_profile(), output="", output_kind="none", classes=())
+    return replace(bare, class_prior=np.empty(0), validation=None)
+
+
+@pytest.mark.parametrize("profile", [_profile(), replace(_profile(), validation=None), _without_classes()])
+def test_what_is_written_is_read(tmp_path: Path, profile: SourceProfile) -> None:
     write_profile(profile, tmp_path / "p.safetensors")
 
     assert _same(read_profile(tmp_path / "p.safetensors", model_sha256="ab" * 32), profile)
     assert list(tmp_path.iterdir()) == [tmp_path / "p.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": "y"}, "gives no classes, and has an output"),
+        ({"classes": ("cat", "dog"), "class_prior": np.array([0.5, 0.5])}, "gives no classes, and has"),
+        ({"validation": _profile().validation}, "gives no classes, and has"),
+        ({"output_kind": "logits"}, "two classes"),
+        ({"class_prior": np.array([1.0])}, r"class_prior is float64 \[1\] where \[0\]"),
+    ],
+)
+def test_classes_are_missing_altogether_or_not_at_all(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidError, match=message):
+        write_profile(replace(_without_classes(), **changes), tmp_path / "p.safetensors")
 
 
 def test_format_2_stays_readable_and_is_rewritten_byte_for_byte(tmp_path: Path) -> None:

@@ -245,6 +245,55 @@ def test_overlapping_classes_are_compared_by_name(stage: Stage) -> None:
     assert named(stage.rank())["c"] is not State.UNAVAILABLE
 
 
+def test_models_without_classes_are_ranked_by_their_inputs_and_never_run(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, segments={"tensor": "site"}, ranking={"min_items": 20})
+    stage.profiles = dict.fromkeys("abc", profile(ROWS.astype(float), ()))
+    stage.send_from(["here", "there"] * 50, ROWS[:100])
+    ranking = stage.rank()
+    assert ranking is not None
+    assert ranking.items == 100
+    assert [one.rank for one in ranking.candidates] == [1, 1, 1]
+    assert "gives no classes" in ranking.reason
+    assert [one.ranking.items for one in ranking.segments] == [50, 50]
+    assert [model.items for model in stage.models.values()] == [0, 0, 0]
+    assert [(one.items, one.answers_seen, one.failures) for one in stage.scorer.candidates] == [(0, 0, 0)] * 3
+
+
+def test_a_model_without_classes_beside_an_incumbent_with_them_is_said(stage: Stage) -> None:
+    stage.profiles["c"] = profile(ROWS.astype(float), ())
+    stage.send(ROWS[:60])
+    ranking = stage.rank()
+    assert ranking is not None
+    assert [one.name for one in ranking.candidates if one.state is State.UNAVAILABLE] == ["c"]
+    assert ranking.candidates[-1].reason.startswith("it gives no classes and a some; build both")
+    _, evidence, _ = stage.scorer.evidence()
+    assert evidence.labels == ("a", "b")
+
+
+def test_classes_beside_an_incumbent_without_them_are_said(stage: Stage) -> None:
+    stage.profiles["a"] = profile(ROWS.astype(float), ())
+    stage.send(ROWS[:60])
+    ranking = stage.rank()
+    assert ranking is not None
+    assert named(ranking) == {
+        "a": State.INSUFFICIENT_DATA,
+        "b": State.UNAVAILABLE,
+        "c": State.UNAVAILABLE,
+    }
+    assert ranking.candidates[-1].reason.startswith("it gives classes and a none; build both")
+
+
+def test_without_the_incumbent_the_first_candidate_says_what_is_compared(stage: Stage) -> None:
+    stage.faults["a"] = "broken"
+    stage.profiles["c"] = profile(ROWS.astype(float), ())
+    stage.send(ROWS[:60])
+    ranking = stage.rank()
+    assert ranking is not None
+    reasons = {one.name: one.reason for one in ranking.candidates if one.state is State.UNAVAILABLE}
+    assert reasons["a"] == "broken"
+    assert reasons["c"].startswith("it gives no classes and b some")
+
+
 def test_a_backlog_rejects_instead_of_growing(tmp_path: Path) -> None:
     stage = Stage(tmp_path, window={"items": 40})
     stage.rank()

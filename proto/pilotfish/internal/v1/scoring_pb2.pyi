@@ -242,6 +242,27 @@ class ScoringCounters(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ShadowTimingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___ShadowTiming: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___ShadowTiming | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ITEMS_FIELD_NUMBER: _builtins.int
     ITEMS_EVICTED_FIELD_NUMBER: _builtins.int
     REQUESTS_REJECTED_FIELD_NUMBER: _builtins.int
@@ -254,6 +275,7 @@ class ScoringCounters(_message.Message):
     SHADOW_FAILURES_FIELD_NUMBER: _builtins.int
     ANSWERS_SEEN_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
+    SHADOW_TIMINGS_FIELD_NUMBER: _builtins.int
     items: _builtins.int
     """Items that entered the window."""
     items_evicted: _builtins.int
@@ -276,6 +298,10 @@ class ScoringCounters(_message.Message):
     def shadow_s(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...
     @_builtins.property
     def shadow_failures(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]: ...
+    @_builtins.property
+    def shadow_timings(self) -> _containers.MessageMap[_builtins.str, Global___ShadowTiming]:
+        """By candidate; of those that answered here at all."""
+
     def __init__(
         self,
         *,
@@ -291,11 +317,43 @@ class ScoringCounters(_message.Message):
         shadow_failures: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         answers_seen: _builtins.int = ...,
         resident_bytes: _builtins.int = ...,
+        shadow_timings: _abc.Mapping[_builtins.str, Global___ShadowTiming] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_seen", b"answers_seen", "cpu_s", b"cpu_s", "items", b"items", "items_evicted", b"items_evicted", "requests_rejected", b"requests_rejected", "resident_bytes", b"resident_bytes", "round_s", b"round_s", "shadow_failures", b"shadow_failures", "shadow_items", b"shadow_items", "shadow_s", b"shadow_s", "window_bytes", b"window_bytes", "window_items", b"window_items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_seen", b"answers_seen", "cpu_s", b"cpu_s", "items", b"items", "items_evicted", b"items_evicted", "requests_rejected", b"requests_rejected", "resident_bytes", b"resident_bytes", "round_s", b"round_s", "shadow_failures", b"shadow_failures", "shadow_items", b"shadow_items", "shadow_s", b"shadow_s", "shadow_timings", b"shadow_timings", "window_bytes", b"window_bytes", "window_items", b"window_items"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ScoringCounters: _TypeAlias = ScoringCounters  # noqa: Y015
+
+@_typing.final
+class ShadowTiming(_message.Message):
+    """How long a candidate's newest runs took in the scoring process, of the batch size that came most often."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_SIZE_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    LOWER_QUARTILE_S_FIELD_NUMBER: _builtins.int
+    MEDIAN_S_FIELD_NUMBER: _builtins.int
+    batch_size: _builtins.int
+    runs: _builtins.int
+    lower_quartile_s: _builtins.float
+    """The quarter that was least disturbed, and the half."""
+    median_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        batch_size: _builtins.int = ...,
+        runs: _builtins.int = ...,
+        lower_quartile_s: _builtins.float = ...,
+        median_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "lower_quartile_s", b"lower_quartile_s", "median_s", b"median_s", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowTiming: _TypeAlias = ShadowTiming  # noqa: Y015
