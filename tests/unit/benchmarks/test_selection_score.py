@@ -122,6 +122,8 @@ def test_coverage_counts_the_intervals_that_hold_the_truth() -> None:
     assert figures["candidates"] == 3
 
 
+# Trains fifteen models: a busy machine takes minutes.
+@pytest.mark.timeout(400)
 def test_digits_run_and_the_cache_gives_the_same_evidence(tmp_path: Path) -> None:
     said: list[str] = []
     made, again = (list(cases(DIGITS, Path(), tmp_path, seed=3, said=said.append)) for _ in range(2))
