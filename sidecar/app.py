@@ -27,6 +27,7 @@ from sidecar.scoring.opening import threads_within
 from sidecar.serving import http
 from sidecar.serving.board import Board
 from sidecar.serving.candidates import CandidateService
+from sidecar.serving.performance import PerformanceService
 from sidecar.serving.ranking import RankingService
 from sidecar.serving.traffic import TrafficService
 from sidecar.shadow.onnx import OnnxModel
@@ -67,6 +68,7 @@ class Sidecar:
         self._notices = ProxyNotices(time.monotonic)
         self._health = health.aio.HealthServicer()
         self._serve = config.serve
+        self._cpu_share = config.scoring.cpu_share
         self._server: grpc.aio.Server | None = None
         self.grpc_port = 0
         registry = CollectorRegistry()
@@ -171,6 +173,7 @@ class Sidecar:
             self._ranking,
             CandidateService(self, self.board),
             TrafficService(self),
+            PerformanceService(self, self.board, shadow_threads=threads_within(self._cpu_share)),
         )
         limit = self._serve.max_message_bytes
         server = grpc.aio.server(

@@ -11,6 +11,7 @@ from rich.console import Console
 from sidecar.cli.check import check
 from sidecar.cli.demo import demo
 from sidecar.cli.measures import measures
+from sidecar.cli.perf import app as perf
 from sidecar.cli.profile import app as profile
 from sidecar.cli.rank import rank
 from sidecar.cli.serve import serve
@@ -28,6 +29,7 @@ app.command(rank)
 app.command(demo)
 app.command(measures)
 app.command(profile)
+app.command(perf)
 
 
 def main() -> None:

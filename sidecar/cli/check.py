@@ -11,10 +11,11 @@ from typing import Literal
 from rich.console import Console
 
 from sidecar.cli.options import Flag
-from sidecar.config import Config, ConfigFaultsError, Endpoint, load_config, valid_candidates
+from sidecar.config import Candidate, Config, ConfigFaultsError, Endpoint, load_config, valid_candidates
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import DATATYPES
+from sidecar.records.model import read_models
 from sidecar.scoring.opening import OpenOnnx
 
 
@@ -60,6 +61,7 @@ def _faults(path: Path) -> Iterator[str]:
             return
     for name, candidate in valid_candidates(path):
         where = f"endpoint {name}, candidate {candidate.name}"
+        yield from (f"{where}: {fault}" for fault in _performance_faults(candidate))
         try:
             _, profile = OpenOnnx()(candidate)
         except PilotfishError as error:
@@ -72,6 +74,15 @@ def _faults(path: Path) -> Iterator[str]:
                 f"{profile.partition_rows}, so adaptivity will never be known: raise window.items and "
                 f"window.bytes, or build the profile with --partition-rows {max(room // 4, 1)}"
             )
+
+
+def _performance_faults(candidate: Candidate) -> Iterator[str]:
+    if candidate.performance is not None:
+        try:
+            for model in read_models(candidate.performance.model).values():
+                model.space.code(candidate.performance.configuration)
+        except InvalidError as error:
+            yield f"performance: {error}"
 
 
 def _window_room(endpoint: Endpoint, profile: SourceProfile) -> int:

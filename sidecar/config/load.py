@@ -56,7 +56,7 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigFaultsError: with all faults that could be found.
     """
-    root, data = _read(path)
+    root, data = read_mapping(path)
     try:
         overrides = EnvSettingsSource(_Environment)()
     except SettingsError as error:
@@ -70,7 +70,7 @@ def load_config(path: Path) -> Config:
 def valid_candidates(path: Path) -> Iterator[tuple[str, Candidate]]:
     """The candidates that can be read, by endpoint name, whatever else is wrong in the file."""
     context = {"folder": path.absolute().parent}
-    for _, endpoint in _mappings(_read(path)[1].get("endpoints")):
+    for _, endpoint in _mappings(read_mapping(path)[1].get("endpoints")):
         for _, entry in _mappings(endpoint.get("candidates")):
             with contextlib.suppress(ValidationError):
                 yield str(endpoint.get("name")), Candidate.model_validate(entry, context=context)
@@ -84,7 +84,7 @@ def load_candidates(path: Path) -> Endpoint:
     Raises:
         ConfigFaultsError: with all faults that could be found.
     """
-    root, data = _read(path)
+    root, data = read_mapping(path)
     if "endpoints" in data:
         config = _validate(path, root, data, within=())
         if len(config.endpoints) != 1:
@@ -95,7 +95,12 @@ def load_candidates(path: Path) -> Endpoint:
     return _validate(path, root, {"endpoints": [endpoint]}, within=("endpoints", 0)).endpoints[0]
 
 
-def _read(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
+def read_mapping(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
+    """Reads a YAML file that holds a mapping: its nodes, which know their lines, and its content.
+
+    Raises:
+        ConfigFaultsError: it cannot be read, or is something else.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -113,7 +118,7 @@ def _read(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
         raise ConfigFaultsError(path, [fault], unreadable=True) from error
     if not isinstance(data, dict):
         raise ConfigFaultsError(
-            path, [Fault("file", 1, "is not a mapping; begin with `endpoints:`")], unreadable=True
+            path, [Fault("file", 1, "is not a mapping; begin with a key and a colon")], unreadable=True
         )
     return root, data
 
@@ -142,25 +147,30 @@ def _validate(
         if _stands_in(overrides or {}, place):
             return Fault(_PREFIX + "__".join(str(step) for step in place).upper(), 0, message)
         inner = place[len(within) :] if place[: len(within)] == within else place
-        return Fault(_text(inner), _line(root, inner), message)
+        return Fault(place_text(inner), line_of(root, inner), message)
 
     faults = [fault(place, message) for place, message in _contradictions(data)]
     try:
         config = Config.model_validate(data, context={"folder": path.absolute().parent})
     except ValidationError as error:
-        items = error.errors(include_url=False, include_input=False)
-        for item in items:
-            place = tuple(item["loc"])
-            # A list that lost all its entries to faults is not too short.
-            if item["type"] == "too_short" and any(
-                place == other["loc"][: len(place)] != other["loc"] for other in items
-            ):
-                continue
-            faults.append(fault(place, _say(item["type"], place, item["msg"])))
+        faults += [fault(place, message) for place, message in refused(error, Config)]
         raise ConfigFaultsError(path, faults) from error
     if faults:
         raise ConfigFaultsError(path, faults)
     return config
+
+
+def refused(error: ValidationError, schema: type[BaseModel]) -> Iterator[tuple[Place, str]]:
+    """What a schema refuses, by place."""
+    items = error.errors(include_url=False, include_input=False)
+    for item in items:
+        place = tuple(item["loc"])
+        # A list that lost all its entries to faults is not too short.
+        if item["type"] == "too_short" and any(
+            place == other["loc"][: len(place)] != other["loc"] for other in items
+        ):
+            continue
+        yield place, _say(item["type"], place, item["msg"], schema)
 
 
 def _stands_in(overrides: Any, place: Place) -> bool:  # noqa: ANN401 - what the environment holds
@@ -184,21 +194,22 @@ def _override(data: dict[str, Any], by: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _say(kind: str, place: Place, message: str) -> str:
+def _say(kind: str, place: Place, message: str, schema: type[BaseModel]) -> str:
     if kind != "extra_forbidden":
         return message.removeprefix("Value error, ")
-    known = _keys_at(place[:-1])
+    known = _keys_at(place[:-1], schema)
     nearest = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
     return (
         f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; known: {', '.join(known)}"
     )
 
 
-def _keys_at(place: Place) -> list[str]:
-    """The keys that the schema knows at a place."""
-    model: Any = Config
+def _keys_at(place: Place, schema: type[BaseModel]) -> list[str]:
+    """The keys that a schema knows at a place."""
+    model: Any = schema
     for step in place:
-        if isinstance(step, str) and isinstance(model, type) and issubclass(model, BaseModel):
+        # A step that is no field is a key of a mapping, which _parts has looked into already.
+        if isinstance(step, str) and _is_model(model) and step in model.model_fields:
             model = model.model_fields[step].annotation
         model = next((part for part in _parts(model) if _is_model(part)), model)
     return sorted(model.model_fields) if _is_model(model) else []
@@ -286,12 +297,13 @@ def _mappings(value: Any) -> list[tuple[int, dict[str, Any]]]:  # noqa: ANN401 -
     return [(index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict)]
 
 
-def _text(place: Place) -> str:
+def place_text(place: Place) -> str:
+    """A place as people write it: `endpoints[0].candidates`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return text.lstrip(".") or "file"
 
 
-def _line(node: yaml.Node | None, place: Place) -> int:
+def line_of(node: yaml.Node | None, place: Place) -> int:
     """The line of a place, or of the nearest one above it that stands in the file."""
     line = 0
     for step in place:

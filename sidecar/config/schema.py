@@ -128,6 +128,16 @@ class Onnx(_Section):
     )
 
 
+class Performance(_Section):
+    """What the candidate costs to serve here."""
+
+    model: FilePath = Field(description="written by `pilotfish perf fit`; relative to the configuration file")
+    configuration: dict[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="options that it is served with; those not named have the model's defaults",
+    )
+
+
 class Candidate(_Section):
     """A model that could serve."""
 
@@ -136,6 +146,9 @@ class Candidate(_Section):
         description="built by `pilotfish profile build`; relative to the configuration file"
     )
     onnx: Onnx = Field(description="runs in the scoring process")
+    performance: Performance | None = Field(
+        default=None, description="what it costs to serve here; PerformanceService.Predict answers from it"
+    )
 
 
 class Ranking(_Section):

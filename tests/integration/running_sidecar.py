@@ -14,7 +14,13 @@ import grpc
 import numpy as np
 import tritonclient.grpc as triton
 import yaml
-from pilotfish.v1 import candidate_pb2_grpc, ranking_pb2, ranking_pb2_grpc, traffic_pb2_grpc
+from pilotfish.v1 import (
+    candidate_pb2_grpc,
+    performance_pb2_grpc,
+    ranking_pb2,
+    ranking_pb2_grpc,
+    traffic_pb2_grpc,
+)
 
 from sidecar.app import Sidecar
 from sidecar.config import load_config
@@ -97,6 +103,7 @@ class RunningSidecar:
         self.channel = grpc.insecure_channel(f"127.0.0.1:{self.sidecar.grpc_port}")
         self.rankings = ranking_pb2_grpc.RankingServiceStub(self.channel)
         self.candidates = candidate_pb2_grpc.CandidateServiceStub(self.channel)
+        self.performance = performance_pb2_grpc.PerformanceServiceStub(self.channel)
         self.traffic = traffic_pb2_grpc.TrafficServiceStub(self.channel)
         self.http = f"http://127.0.0.1:{self.sidecar.http.port}"
         return self

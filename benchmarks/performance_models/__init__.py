@@ -1,0 +1,1 @@
+"""Performance models judged on public tables of measurements."""
