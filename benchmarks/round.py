@@ -28,6 +28,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from sidecar.config.schema import Endpoint
+from sidecar.costs import Costs
 from sidecar.domain.tensors import Array, Batch
 from sidecar.profiles.build import build_profile
 from sidecar.profiles.data import open_rows
@@ -110,7 +111,9 @@ def costs(
             "window": {"items": ITEMS, "bytes": 1 << 30},
         }
     )
-    scorer = EndpointScorer(endpoint, open_model=OpenOnnx(threads=1), clock=time.monotonic)
+    scorer = EndpointScorer(
+        endpoint, open_model=OpenOnnx(threads=1), costs=Costs(shadow_threads=1), clock=time.monotonic
+    )
     scorer.load()
     items, _ = drawn(rng, centres, ITEMS, 0.5)
     for start in range(0, ITEMS, 32):

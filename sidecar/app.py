@@ -64,7 +64,7 @@ class Sidecar:
         self.link = ScoringLink(config, self.board.hear)
         self._intakes: dict[str, Intake] = {}
         self.listeners = Listeners(_open_incumbent)
-        self._ranking = RankingService(self.board, max_watchers=config.serve.max_watchers)
+        self._ranking = RankingService(self, self.board, max_watchers=config.serve.max_watchers)
         self._notices = ProxyNotices(time.monotonic)
         self._health = health.aio.HealthServicer()
         self._serve = config.serve

@@ -97,25 +97,24 @@ def _help(results: Results) -> list[Bar]:
 def _scratch(name: str, metrics: Mapping[str, Any]) -> list[Bar]:
     found = []
     for metric, pairs in metrics.items():
-        for rival in ("scratch", "scratch_gp"):
-            few, late = [], []
-            for counts in pairs.values():
-                for count, strategies in counts.items():
-                    ratio = _median(strategies["chooser"]) / _median(strategies[rival])
-                    if count <= 20:
-                        few.append(ratio < 1)
-                    if count == 80:
-                        late.append(ratio)
-            share = float(np.mean(few)) if few else 1.0
-            worst = max(late, default=0.0)
-            found += [
-                Bar(
-                    f"{name} {metric}, n<=20: beats {rival} in >= 80 % of transfers",
-                    f"{share:.0%}",
-                    share >= 0.8,
-                ),
-                Bar(f"{name} {metric}, n=80: at most 1.05 x {rival}", f"{worst:.3f} x", worst <= 1.05),
-            ]
+        few, late = [], []
+        for counts in pairs.values():
+            for count, strategies in counts.items():
+                ratio = _median(strategies["chooser"]) / _median(strategies["scratch"])
+                if count <= 20:
+                    few.append(ratio < 1)
+                if count == 80:
+                    late.append(ratio)
+        share = float(np.mean(few)) if few else 1.0
+        worst = max(late, default=0.0)
+        found += [
+            Bar(
+                f"{name} {metric}, n<=20: beats scratch in >= 80 % of transfers",
+                f"{share:.0%}",
+                share >= 0.8,
+            ),
+            Bar(f"{name} {metric}, n=80: at most 1.05 x scratch", f"{worst:.3f} x", worst <= 1.05),
+        ]
     return found
 
 

@@ -28,12 +28,17 @@ COLUMNS: Final = (
 
 
 def load(path: Path, seed: int) -> Corpus:
-    """Cuts each recording of one person and activity to half-overlapping windows of 10 s."""
+    """Cuts each recording of one person and activity to half-overlapping windows of 10 s.
+
+    Seed 0 groups the people in the order of the file, any other seed at random.
+    """
     table = pq.read_table(path)
     subject = table["subject"].to_numpy()
     activity = table["activity"].to_numpy(zero_copy_only=False).astype(str)
     signal = np.stack([table[axis].to_numpy() for axis in "xyz"], axis=1).astype(np.float64)
     people = np.unique(subject)
+    if seed:
+        people = np.random.default_rng(seed).permutation(people)
     domains = []
     for start in range(0, len(people), _PEOPLE):
         group = people[start : start + _PEOPLE]
@@ -47,7 +52,7 @@ def load(path: Path, seed: int) -> Corpus:
                     part.append((features(rows), np.full(len(rows), name)))
         rng = np.random.default_rng([seed, start])
         whole = _part(train + validation)
-        domains.append(domain(f"{group[0]}-{group[-1]}", _part(train), _part(validation), whole, rng))
+        domains.append(domain("-".join(map(str, group)), _part(train), _part(validation), whole, rng))
     return Corpus(COLUMNS, tuple(domains))
 
 

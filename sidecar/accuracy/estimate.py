@@ -41,12 +41,14 @@ class Correctness:
         value: expected share of right answers [C].
         draws: the same, redrawn, joint over candidates [B, C].
         chance: the share that blind answers of the same class shares would get right [C].
+        right: expected correctness of each answer [C, items].
     """
 
     items: int
     value: Floats
     draws: Floats
     chance: Floats
+    right: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +73,11 @@ class AccuracyEstimate:
         low, high = np.quantile(self.draws[:, candidate], [(1 - level) / 2, (1 + level) / 2])
         return Estimate(value, min(float(low), value), max(float(high), value), level)
 
-    def better(self, first: int, second: int, level: float) -> bool:
-        """Whether one candidate is better than another in at least `level` of the draws."""
-        return bool((self.draws[:, first] - self.draws[:, second] > _SAME).mean() >= level)
-
     def resolution(self) -> float:
         """Correlation of estimated with true accuracies that the draws let expect, 0 to 1."""
         differences = self.draws - self.draws.mean(axis=1, keepdims=True)
         signal, noise = self.value.var(), differences.var(axis=0).mean()
         return float(np.sqrt(signal / (signal + noise))) if signal > 0 else 0.0
-
-    def p_best(self) -> Floats:
-        """Takes each candidate's share of draws in which it is best; draws that tie are split."""
-        best = self.draws >= self.draws.max(axis=1, keepdims=True) - _SAME
-        return np.asarray((best / best.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def correctness(
@@ -125,6 +118,7 @@ def correctness(
         value=right @ counts / items,
         draws=np.clip((drawn + noise) / items, 0, 1),
         chance=shares @ (counts @ consensus.posterior / items),
+        right=right[:, place.ravel()],
     )
 
 
@@ -152,7 +146,9 @@ def estimate_accuracy(
     kappa = np.array([beyond_chance(*pair) for pair in zip(consensus, chance, strict=True)])
     value, drawn = model.corrected(consensus), model.drawn(draws, alike.ravel(), rng)
     known = support.fits & np.isfinite(support.validation)
-    moved = np.where(known, model.validated * (support.validation - value), 0.0)
+    # Skill moves with a candidate to traffic of another class mix; a share of right answers does not.
+    skilled = chance + support.validation * (1 - chance)
+    moved = np.where(known, model.validated * (skilled - value), 0.0)
     return AccuracyEstimate(consensus, value + moved, np.clip(drawn + moved, 0, 1), kappa)
 
 

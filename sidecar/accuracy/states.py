@@ -13,8 +13,10 @@ from sidecar.domain.ranking import State
 from sidecar.domain.tensors import Array, Floats
 from sidecar.measures.likeness import duplicate_weights, pairwise_agreement, pool_beyond_chance
 
-# Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
-NEAR_CHANCE = 0.1
+# By the usual reading of kappa (Landis & Koch 1977) agreement up to 0.2 is slight. Where inputs say something
+# too, half of that will do.
+_SLIGHT: Final = 0.2
+NEAR_CHANCE: Final = 0.1
 NO_SUPPORT: Final = (State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic")
 # Consensus adds so little to plain agreement where all candidates are good, or where they share errors.
 _LITTLE = 0.06
@@ -88,10 +90,12 @@ def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple
         return None
     votes = evidence.votes[fitting] if len(fitting) > 1 else evidence.votes
     kappa = pool_beyond_chance(votes, len(evidence.labels))
-    if kappa < NEAR_CHANCE:
+    blind = not np.isfinite(support.distances).any() and all(one is None for one in support.coverage)
+    needed = _SLIGHT if blind else NEAR_CHANCE
+    if kappa < needed:
         return (
             State.NEAR_CHANCE,
-            f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {NEAR_CHANCE}",
+            f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {needed}",
         )
     if len(fitting):
         return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.tensors import Array, Floats
+from sidecar.measures.likeness import beyond_chance
 from sidecar.measures.table import measure_all
 
 # With less, next to nothing of the traffic looks like the source: of the source's own partitions
@@ -28,7 +29,8 @@ class Support:
         coverage: share of the traffic that looks like the source, by feature where these are binned;
             None where that is not known.
         distances: moment shift from the source; infinite where that is not known [C].
-        validation: accuracy on validation data; NaN where that is not known [C].
+        validation: agreement with the truth beyond chance on validation data; NaN where that is not
+            known [C].
     """
 
     coverage: tuple[float | None, ...]
@@ -55,5 +57,11 @@ def support(evidence: Evidence) -> Support:
         coverage.append(None if covered is None else covered.value)
         distances.append(np.inf if shift is None else shift.value)
     validations = (None if profile is None else profile.validation for profile in evidence.profiles)
-    accuracies = [np.nan if one is None else one.accuracy for one in validations]
-    return Support(tuple(coverage), np.array(distances), np.array(accuracies))
+    skills = [np.nan if one is None else _beyond_chance(one.confusion) for one in validations]
+    return Support(tuple(coverage), np.array(distances), np.array(skills))
+
+
+def _beyond_chance(confusion: Array) -> float:
+    """Cohen's kappa of the answers with the true classes."""
+    shares = confusion / confusion.sum()
+    return float(beyond_chance(shares.trace(), shares.sum(axis=0) @ shares.sum(axis=1)))

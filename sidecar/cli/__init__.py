@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sidecar.cli.check import check
 from sidecar.cli.demo import demo
+from sidecar.cli.frontier import frontier
 from sidecar.cli.measures import measures
 from sidecar.cli.perf import app as perf
 from sidecar.cli.profile import app as profile
@@ -30,6 +31,7 @@ app.command(demo)
 app.command(measures)
 app.command(profile)
 app.command(perf)
+app.command(frontier)
 
 
 def main() -> None:

@@ -22,12 +22,14 @@ from sidecar.config import load_candidates
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array
 from sidecar.files import replace_file
+from sidecar.ranking.decision import BY_ACCURACY
 from sidecar.ranking.score import regret, spearman
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.offline import answer_rows
 from sidecar.scoring.opening import OpenOnnx, threads_within
 from sidecar.scoring.predictions import rank_predictions, read_predictions
-from sidecar.scoring.report import explanations, ranking_message
+from sidecar.scoring.report import occasion
+from sidecar.serving.messages import Occasion, explanation_message, ranking_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,14 @@ class _Outcome:
 
     Attributes:
         made: the round.
-        endpoint: its name.
-        incumbent: name of the candidate that serves now; empty for none.
+        of: of what and when it was made.
         votes: each compared candidate's class for each item [n], by name.
         compared: names of the candidates whose source's features could be compared with the data's.
         accuracies: the true ones of the candidates that answered, by name; None without labels.
     """
 
     made: Round
-    endpoint: str
-    incumbent: str
+    of: Occasion
     votes: dict[str, Array]
     compared: frozenset[str]
     accuracies: dict[str, float] | None
@@ -87,17 +87,14 @@ def rank(
         outcome = _of_predictions(predictions, features, labels, limit)
     else:
         raise InvalidError("give --candidates and --data, or --predictions alone; --segments needs --data")
-    made_at_s = time.time()
-    ranking = ranking_message(
-        outcome.made, endpoint=outcome.endpoint, incumbent=outcome.incumbent, made_at_s=made_at_s
-    )
+    ranking = ranking_message(outcome.made.ranking, outcome.of)
     worth = _in_words(_score(ranking, outcome.accuracies)) if outcome.accuracies else ""
     if report is not None:
         page = report_page(
             outcome.made.ranking,
-            endpoint=outcome.endpoint,
-            incumbent=outcome.incumbent,
-            made_at_s=made_at_s,
+            endpoint=outcome.of.endpoint,
+            incumbent=outcome.of.incumbent,
+            made_at_s=outcome.of.made_at_s,
             votes=outcome.votes,
             compared=outcome.compared,
             accuracies=outcome.accuracies or {},
@@ -106,7 +103,7 @@ def rank(
         # A name may hold what UTF-8 cannot: half of a surrogate pair.
         replace_file(report, page.encode("utf-8", errors="replace"))
     if format == "json":
-        explained = explanations(outcome.made, incumbent=outcome.incumbent, made_at_s=made_at_s)
+        explained = [explanation_message(one, outcome.of) for one in outcome.made.ranking.candidates]
         print(json.dumps(_as_json(ranking, explained, outcome.accuracies), indent=2))  # noqa: T201 - the output
         return
     console = Console()
@@ -149,7 +146,7 @@ def _of_models(
         for name, target, limits in zip(names, evidence.targets, evidence.thresholds, strict=True)
         if target is not None and limits is not None and target.feature_counts.size
     )
-    return _Outcome(made, endpoint.name, endpoint.incumbent, votes, compared, accuracies)
+    return _Outcome(made, occasion(endpoint, made, time.time()), votes, compared, accuracies)
 
 
 def _of_predictions(path: Path, array: str | None, labels: str | None, limit: int) -> _Outcome:
@@ -163,7 +160,8 @@ def _of_predictions(path: Path, array: str | None, labels: str | None, limit: in
     if read.truth is not None:
         right = (read.answers == read.truth[:, None]).mean(axis=0)
         accuracies = dict(zip(read.names, right.tolist(), strict=True))
-    return _Outcome(made, path.stem, "", votes, frozenset(), accuracies)
+    of = Occasion(path.stem, "", made.number, time.time(), BY_ACCURACY)
+    return _Outcome(made, of, votes, frozenset(), accuracies)
 
 
 def _in_words(score: Mapping[str, Any]) -> str:

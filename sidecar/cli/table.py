@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from pilotfish.v1 import ranking_pb2
 from rich.console import Group, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-_COLOURS = {"OK": "green", "TIED": "yellow", "UNAVAILABLE": "red"}
+from sidecar.ranking.objectives import ACCURACY
 
-_COLUMNS: tuple[tuple[str, JustifyMethod], ...] = (
-    ("rank", "right"),
-    ("candidate", "left"),
-    ("accuracy", "right"),
-    ("90 % interval", "left"),
-    ("P(best)", "right"),
-    ("state", "left"),
-)
+_COLOURS = {"OK": "green", "TIED": "yellow", "UNAVAILABLE": "red", "BREAKS_CONSTRAINT": "red"}
 
 
 def state_text(state: ranking_pb2.State.ValueType) -> Text:
@@ -29,23 +23,37 @@ def state_text(state: ranking_pb2.State.ValueType) -> Text:
 
 def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | None = None) -> Group:
     """The ranking, best first, with the reasons below; `truth` adds what only labels can tell."""
+    costs = _costs(ranking.preference)
     table = Table(show_edge=False, pad_edge=False)
-    for name, justify in _COLUMNS:
-        table.add_column(name, justify=justify, no_wrap=name != "candidate", overflow="fold")
-    if truth is not None:
-        table.add_column("truth", justify="right")
+    for name, justify in (
+        ("rank", "right"),
+        ("candidate", "left"),
+        ("accuracy", "right"),
+        ("90 % interval", "left"),
+        *((name, "right") for name in costs),
+        ("P(best)", "right"),
+        *((("regret", "right"),) if costs else ()),
+        ("state", "left"),
+        *((("truth", "right"),) if truth is not None else ()),
+    ):
+        table.add_column(
+            name, justify=cast("JustifyMethod", justify), no_wrap=name != "candidate", overflow="fold"
+        )
     reasons = []
     for one in ranking.candidates:
         known = one.HasField("accuracy")
-        name = f"{one.name} *" if one.incumbent else one.name
+        values = {value.name: value.value.value for value in one.objectives}
         cells: list[str | Text] = [
             str(one.rank) if one.rank else "-",
-            name,
+            f"{one.name} *" if one.incumbent else one.name,
             f"{one.accuracy.value:.3f}" if known else "-",
             f"{one.accuracy.low:.3f} .. {one.accuracy.high:.3f}" if known else "-",
+            *(f"{values[name]:.3g}" if name in values else "-" for name in costs),
             f"{one.p_best:.2f}" if one.HasField("p_best") else "-",
-            state_text(one.state),
         ]
+        if costs:
+            cells.append(f"{one.expected_regret:.3g}" if one.HasField("expected_regret") else "-")
+        cells.append(state_text(one.state))
         if truth is not None:
             cells.append(f"{truth[one.name]:.3f}" if one.name in truth else "-")
         table.add_row(*cells)
@@ -58,7 +66,22 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
         state_text(ranking.state),
         f"  {ranking.reason}",
     )
-    return Group(heading, table, *reasons, *(_segment_line(one) for one in ranking.segments))
+    recommended = [_recommended_line(ranking.recommendation)] if ranking.HasField("recommendation") else []
+    return Group(heading, table, *reasons, *recommended, *(_segment_line(one) for one in ranking.segments))
+
+
+def _costs(preference: ranking_pb2.Preference) -> list[str]:
+    """What counts or is bounded beside accuracy."""
+    names = [one.name for one in preference.objectives] + [one.objective for one in preference.constraints]
+    return [name for name in dict.fromkeys(names) if name != ACCURACY]
+
+
+def _recommended_line(one: ranking_pb2.Recommendation) -> Text:
+    """Which candidate to serve, and how near another one is to take its place."""
+    against = (
+        f"; {one.challenger} has {one.evidence:.0%} of the evidence to replace it" if one.evidence else ""
+    )
+    return Text.assemble("recommended: ", (one.candidate, "bold"), f"  {one.reason}{against}")
 
 
 def _segment_line(one: ranking_pb2.Segment) -> Text:

@@ -1,30 +1,46 @@
-"""Puts an endpoint's candidates in order: best estimated accuracy first, ties sharing a rank."""
+"""Judges an endpoint's candidates on a window, each of its segments too, and puts them in order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from sidecar.accuracy.error_model import FITTED, ErrorModel
-from sidecar.accuracy.estimate import AccuracyEstimate, Correctness, correctness, estimate_accuracy
+from sidecar.accuracy.estimate import Correctness, correctness, estimate_accuracy
 from sidecar.accuracy.segments import agreement_segments
 from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt, too_few
 from sidecar.accuracy.support import Support, support
 from sidecar.domain.evidence import Evidence, SegmentEvidence
-from sidecar.domain.ranking import CandidateRank, FeatureShift, MeasureValue, Ranking, Segment, State
+from sidecar.domain.ranking import (
+    CandidateRank,
+    Estimate,
+    FeatureShift,
+    Known,
+    MeasureValue,
+    Prospects,
+    Ranking,
+    Segment,
+    State,
+)
 from sidecar.domain.tensors import Floats
 from sidecar.measures.adaptivity import shifted_features
 from sidecar.measures.likeness import duplicate_weights
 from sidecar.measures.table import DEFAULT, measure_all
 from sidecar.ranking.by_support import support_ranks, support_state, support_states
+from sidecar.ranking.decision import BY_ACCURACY, Preference, decide, estimate_draws
+from sidecar.ranking.objectives import ACCURACY
 
 # An order that is expected to correlate less than this with the truth may well say nothing.
 RESOLVED = 0.5
 # Items that were grouped by who agrees on them flatter those who agree there: on 11 pools 90 % intervals
 # held 68 % of the truth, with errors three times as large 93 %.
 _FOUND_WIDENING = 3.0
+# Candidates that answer alike differ by rounding; efficiency is a ratio, so no accuracy is 0.
+_DIGITS = 12
+_LEAST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +49,37 @@ class RankSettings:
 
     Attributes:
         min_items: fewer answered items say INSUFFICIENT_DATA.
-        level: nominal coverage of accuracy intervals, and how sure a difference parts two ranks.
-        draws: of the bootstrap, at least.
+        preference: what puts the candidates in order.
+        draws: of the bootstrap.
         measures: names of those to show.
         error_model: what consensus gets wrong.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
     """
 
     min_items: int = 50
-    level: float = 0.9
+    preference: Preference = BY_ACCURACY
     draws: int = 400
     measures: tuple[str, ...] = DEFAULT
     error_model: ErrorModel = FITTED
     find_segments: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What is known of the candidates beside accuracy; draws of it by candidate and objective [B]."""
+
+    known: Mapping[str, Known]
+    draws: Mapping[str, Mapping[str, Floats]]
+
+    @classmethod
+    def drawn(cls, known: Mapping[str, Known], draws: int, rng: np.random.Generator) -> _Costs:
+        return cls(
+            known,
+            {
+                name: {one: estimate_draws(value, draws, rng) for one, value in of.objectives.items()}
+                for name, of in sorted(known.items())
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +91,12 @@ class _Known:
     shifted: tuple[FeatureShift, ...]
 
     def unranked(self, state: State, reason: str) -> CandidateRank:
-        return CandidateRank(self.name, 0, state, reason, None, None, self.measures, self.shifted)
+        return CandidateRank(self.name, 0, state, reason, None, self.measures, self.shifted)
+
+    def estimated(self, state: State, reason: str, accuracy: Estimate, costs: _Costs) -> CandidateRank:
+        known = costs.known.get(self.name, Known())
+        objectives = {ACCURACY: accuracy, **known.objectives}
+        return replace(self.unranked(state, reason), accuracy=accuracy, objectives=objectives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +113,7 @@ class _View:
         self,
         names: Sequence[str],
         parts: Sequence[Correctness],
+        costs: _Costs,
         rng: np.random.Generator,
         settings: RankSettings,
     ) -> Ranking:
@@ -98,17 +138,28 @@ class _View:
         if hindered is not None:
             return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
         estimate = estimate_accuracy(parts, evidence.votes, self.support, settings.error_model, rng)
-        ranks = _ranks(estimate, settings.level)
-        ranked = _with_estimate(known, estimate, ranks, self.support.coverage, settings.level)
         doubt = pool_doubt(evidence, self.support, estimate.consensus)
-        if doubt is None and ranked[0].state not in (State.OK, State.TIED):
-            doubt = ranked[0].state, f"{ranked[0].name} leads, but {ranked[0].reason}"
         if doubt is None and (resolution := estimate.resolution()) < RESOLVED:
             doubt = (
                 State.TIED,
                 f"estimates err more than they differ: expected correlation {resolution:.2f} < {RESOLVED}",
             )
-        return Ranking(items, *(doubt or (State.OK, _leaders(ranks, names))), tuple(ranked))
+        level = settings.preference.level
+        estimated = []
+        for index, one in enumerate(known):
+            coverage, kappa = self.support.coverage[index], float(estimate.kappa[index])
+            state, reason = candidate_doubt(coverage, kappa) or (State.OK, "")
+            estimated.append(one.estimated(state, reason, estimate.interval(index, level), costs))
+        accuracies = np.maximum(estimate.draws, _LEAST).round(_DIGITS)
+        draws = {
+            name: {ACCURACY: accuracies[:, index], **costs.draws.get(name, {})}
+            for index, name in enumerate(names)
+        }
+        reasons = {name: one.reason for name, one in costs.known.items() if one.reason}
+        prospects = Prospects(draws, doubt, reasons)
+        return decide(
+            Ranking(items, State.OK, "", tuple(estimated), prospects=prospects), settings.preference
+        )
 
 
 def _viewed(evidence: Evidence) -> _View:
@@ -123,13 +174,14 @@ def rank(
     rng: np.random.Generator,
     settings: RankSettings,
     segments: Sequence[SegmentEvidence] = (),
+    costs: Mapping[str, Known] = MappingProxyType({}),
 ) -> Ranking:
     """Ranks the candidates that answered; the order in which they are given changes nothing.
 
-    A candidate shares the rank of the best of the group above it unless that one is better in
-    `settings.level` of the draws. Where nothing is known of the inputs, segments are found by the
-    candidates' answers; the whole is weighed from its segments. Candidates that give no classes are
-    ordered by their support alone, see `sidecar.ranking.by_support`.
+    What puts them in order is `settings.preference`, see `sidecar.ranking.decision`. Where nothing is known
+    of the inputs, segments are found by the candidates' answers; the whole is weighed from its
+    segments. Candidates that give no classes are ordered by their support alone, see
+    `sidecar.ranking.by_support`.
 
     Args:
         names: of the evidence's candidates, C different ones.
@@ -138,6 +190,7 @@ def rank(
         rng: for the draws.
         settings: how.
         segments: known kinds of traffic; an item belongs to one of them at most.
+        costs: what is known of each candidate beside its accuracy, by name.
 
     Returns:
         an immutable snapshot; unavailable candidates come last, by name.
@@ -146,8 +199,7 @@ def rank(
     names = [names[index] for index in order]
     evidence = evidence.of(order)
     absent = tuple(
-        CandidateRank(name, 0, State.UNAVAILABLE, unavailable[name], None, None)
-        for name in sorted(unavailable)
+        CandidateRank(name, 0, State.UNAVAILABLE, unavailable[name], None) for name in sorted(unavailable)
     )
     items = evidence.probabilities.shape[1]
     if not names:
@@ -160,7 +212,8 @@ def rank(
     views = [_viewed(evidence.where(part.items, part.targets)) for part in parts]
     judged, left = _judged(whole, views, parts, rng, settings)
     all_parts = [one for found in [*judged, left] for one in found]
-    ranking = whole.ranked(names, all_parts, rng, settings)
+    drawn = _Costs.drawn(costs, settings.draws, rng)
+    ranking = whole.ranked(names, all_parts, drawn, rng, settings)
     model = settings.error_model if segments else settings.error_model.widened(_FOUND_WIDENING)
     own = replace(settings, error_model=model)
     shown = [
@@ -168,13 +221,37 @@ def rank(
             part.name,
             part.rule,
             float(part.items.mean()),
-            view.ranked(names, found, rng, own),
+            view.ranked(names, found, drawn, rng, own),
             part.items,
         )
         for part, view, found in zip(parts, views, judged, strict=True)
     ]
     shown.sort(key=lambda segment: -segment.share)
-    return replace(ranking, candidates=ranking.candidates + absent, segments=tuple(shown))
+    right = dict(zip(names, _right(len(names), items, parts, judged, left), strict=True))
+    return replace(
+        ranking,
+        candidates=ranking.candidates + absent,
+        segments=tuple(shown),
+        right=right if ranking.prospects else {},
+    )
+
+
+def _right(
+    candidates: int,
+    items: int,
+    parts: Sequence[SegmentEvidence],
+    judged: Sequence[Sequence[Correctness]],
+    left: Sequence[Correctness],
+) -> Floats:
+    """Expected correctness of each answer, from the parts that it was judged in [C, n]."""
+    right, rest = np.zeros((candidates, items)), np.ones(items, dtype=bool)
+    for part, found in zip(parts, judged, strict=True):
+        for one in found:
+            right[:, part.items] = one.right
+            rest &= ~part.items
+    for one in left:
+        right[:, rest] = one.right
+    return right
 
 
 def _judged(
@@ -220,24 +297,6 @@ def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator)
     ]
 
 
-def _ranks(estimate: AccuracyEstimate, level: float) -> dict[int, int]:
-    """Ranks by candidate, best first; equal values keep the candidates' order."""
-    ranks: dict[int, int] = {}
-    head = -1
-    for place, index in enumerate(np.argsort(-estimate.value, kind="stable").tolist()):
-        if head < 0 or estimate.better(head, index, level):
-            head, ranks[index] = index, place + 1
-        else:
-            ranks[index] = ranks[head]
-    return ranks
-
-
-def _leaders(ranks: Mapping[int, int], names: Sequence[str]) -> str:
-    """Who shares the first rank, in words; empty where nobody does."""
-    leaders = [names[index] for index, place in ranks.items() if place == 1]
-    return f"cannot be told apart on this traffic: {', '.join(leaders)}" if len(leaders) > 1 else ""
-
-
 def _by_support(known: Sequence[_Known], support: Support) -> list[CandidateRank]:
     """Candidates that give no classes, best first, those without a rank last."""
     ranks = support_ranks(support)
@@ -247,32 +306,5 @@ def _by_support(known: Sequence[_Known], support: Support) -> list[CandidateRank
 
 
 def _without_estimate(known: Sequence[_Known], state: State, reason: str) -> list[CandidateRank]:
-    if state is not State.TIED:
-        return [one.unranked(state, reason) for one in known]
-    share = 1 / len(known)
-    return [
-        CandidateRank(one.name, 1, state, reason, None, share, one.measures, one.shifted) for one in known
-    ]
-
-
-def _with_estimate(
-    known: Sequence[_Known],
-    estimate: AccuracyEstimate,
-    ranks: Mapping[int, int],
-    coverage: Sequence[float | None],
-    level: float,
-) -> list[CandidateRank]:
-    p_best = estimate.p_best()
-    shared = _leaders(ranks, [one.name for one in known])
-    answers = []
-    for index, place in ranks.items():
-        one = known[index]
-        otherwise = (State.TIED, shared) if place == 1 and shared else (State.OK, "")
-        state, reason = candidate_doubt(coverage[index], float(estimate.kappa[index])) or otherwise
-        accuracy = estimate.interval(index, level)
-        answers.append(
-            CandidateRank(
-                one.name, place, state, reason, accuracy, float(p_best[index]), one.measures, one.shifted
-            )
-        )
-    return answers
+    rank = 1 if state is State.TIED else 0
+    return [replace(one.unranked(state, reason), rank=rank) for one in known]

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+from sidecar.costs import Costs
 from sidecar.scoring.opening import OpenOnnx, threads_within
 from sidecar.scoring.worker import Worker
 from sidecar.scoring.yielding import resting, yield_often
@@ -41,11 +42,12 @@ def main() -> None:
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     budget = CpuBudget(options.cpu_share, clock=time.monotonic, cpu_clock=time.process_time)
-    open_model = OpenOnnx(threads_within(options.cpu_share))
+    threads = threads_within(options.cpu_share)
     worker = Worker(
         sys.stdin.fileno(),
         reports,
-        open_model=open_model,
+        open_model=OpenOnnx(threads),
+        costs=Costs(shadow_threads=threads),
         budget=budget,
         clock=time.monotonic,
         sleep=time.sleep,

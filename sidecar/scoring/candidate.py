@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
+from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.config.schema import Candidate
 from sidecar.domain.answers import class_probabilities, logit_energies
@@ -199,6 +200,17 @@ class ShadowCandidate:
     def answered(self, ids: Array) -> Array:
         """Which items it answered; bool, shape of `ids`."""
         return self.loaded.answers.has(ids) if self.loaded else np.zeros(len(ids), dtype=bool)
+
+    def timing(self) -> scoring_pb2.ShadowTiming:
+        """How long its newest runs took, of the batch size that came most often; no runs if none."""
+        if not self.runs:
+            return scoring_pb2.ShadowTiming()
+        batch_size, _ = Counter(items for items, _ in self.runs).most_common(1)[0]
+        seconds = [one for items, one in self.runs if items == batch_size]
+        lower, median = np.quantile(seconds, (0.25, 0.5)).tolist()
+        return scoring_pb2.ShadowTiming(
+            batch_size=batch_size, runs=len(seconds), lower_quartile_s=lower, median_s=median
+        )
 
     def _run(self, model: Model, output: str, inputs: dict[str, Array]) -> Array:
         start = self._clock()

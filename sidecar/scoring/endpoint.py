@@ -12,14 +12,16 @@ import numpy as np
 from sidecar.accuracy.error_model import FITTED, ErrorModel
 from sidecar.config.schema import Endpoint
 from sidecar.config.schema import Segments as SegmentSettings
+from sidecar.costs import Costs
 from sidecar.domain.evidence import Evidence, SegmentEvidence
 from sidecar.domain.labels import align, label_space
-from sidecar.domain.ranking import Ranking
+from sidecar.domain.ranking import Ranking, Recommended
 from sidecar.domain.tensors import Array, Batch
 from sidecar.ranking.order import RankSettings, rank
 from sidecar.scoring.batches import Batches
 from sidecar.scoring.candidate import Loaded, OpenModel, ShadowCandidate
 from sidecar.scoring.input_segments import InputSegments
+from sidecar.scoring.recommending import Recommender
 from sidecar.scoring.segments import OTHER, Segments, cleaned, tensor_values
 from sidecar.window.window import Window
 
@@ -38,17 +40,22 @@ class Round:
     number: int
     ranking: Ranking
     seconds: float
+    recommended: Recommended | None = None
 
 
 class EndpointScorer:
     """Takes items, lets the candidates answer them, ranks. Not safe for threads; needs none."""
 
-    def __init__(self, settings: Endpoint, *, open_model: OpenModel, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: Endpoint, *, open_model: OpenModel, costs: Costs, clock: Callable[[], float]
+    ) -> None:
         self.settings = settings
         self.window = Window(items=settings.window.items, size_bytes=settings.window.bytes)
         self.rejected: Counter[str] = Counter()
         self.rounds = 0
         self._open_model = open_model
+        self._costs = costs
+        self._recommender = Recommender(settings.incumbent, level=settings.ranking.false_alarm)
         self._clock = clock
         self._batches = Batches()
         self._segments = Segments(items=settings.window.items)
@@ -93,6 +100,7 @@ class EndpointScorer:
         for candidate in self.candidates:
             if candidate.load():
                 self._ranked_id = -1
+                self._recommender.forget(candidate.settings.name)
 
     def observe(self, batch: Batch, segment: bytes = b"") -> None:
         """Takes the items of one request; rejects what no model can answer, or nobody has time for.
@@ -174,22 +182,34 @@ class EndpointScorer:
 
     def rank(self, error_model: ErrorModel = FITTED) -> Round:
         """Ranks now, by what the candidates have answered so far."""
-        start = self._clock()
+        start, settings = self._clock(), self.settings.ranking
         self.rounds += 1
         ids, available, unavailable = self._compared()
+        costs = {one.settings.name: self._costs.known(one.settings, one.timing()) for one, _ in available}
         ranking = rank(
             [candidate.settings.name for candidate, _ in available],
             _evidence(ids, available),
             unavailable=unavailable,
-            rng=np.random.default_rng([self.settings.ranking.seed, self.rounds]),
+            # The same draws every round: what did not change is not drawn otherwise.
+            rng=np.random.default_rng(settings.seed),
             settings=RankSettings(
-                min_items=self.settings.ranking.min_items,
-                measures=self.settings.ranking.measures,
+                min_items=settings.min_items,
+                preference=settings.preference,
+                measures=settings.measures,
                 error_model=error_model,
             ),
             segments=self._split(ids, available),
+            costs=costs,
         )
-        return Round(self.rounds, ranking, self._clock() - start)
+        recommended = self._recommender.update(
+            self.rounds,
+            ranking,
+            ids,
+            settings.preference,
+            incumbent=self.settings.incumbent,
+            candidates=self._candidates,
+        )
+        return Round(self.rounds, ranking, self._clock() - start, recommended)
 
     def evidence(self) -> tuple[tuple[str, ...], Evidence, dict[str, str]]:
         """What is known of the window so far.

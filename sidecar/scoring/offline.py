@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from sidecar.config.schema import Endpoint, Segments
+from sidecar.costs import Costs
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, Batch
 from sidecar.profiles.data import open_rows, read_column
 from sidecar.scoring.candidate import OpenModel
 from sidecar.scoring.endpoint import EndpointScorer
+from sidecar.scoring.opening import threads_within
 from sidecar.scoring.segments import tensor_values
 
 
@@ -53,7 +56,12 @@ def answer_rows(
         values = _names(data, segments, limit)
         most = {"max": endpoint.segments.max} if endpoint.segments else {}
         changes["segments"] = Segments(tensor=segments, **most)
-    scorer = EndpointScorer(endpoint.model_copy(update=changes), open_model=open_model, clock=time.monotonic)
+    scorer = EndpointScorer(
+        endpoint.model_copy(update=changes),
+        open_model=open_model,
+        costs=Costs(shadow_threads=threads_within(math.inf)),
+        clock=time.monotonic,
+    )
     scorer.load()
     model = next((one.loaded.model for one in scorer.candidates if one.loaded), None)
     if model is None:

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sidecar.capture.elements import UnreadableError
 from sidecar.capture.v2 import decode_observation
 from sidecar.config.schema import Config
+from sidecar.costs import Costs
 from sidecar.scoring.candidate import OpenModel
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.frames import FrameReader, frame
@@ -42,6 +43,7 @@ class Worker:
         write_to: BinaryIO,
         *,
         open_model: OpenModel,
+        costs: Costs,
         budget: CpuBudget,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
@@ -50,6 +52,7 @@ class Worker:
         self._reader = FrameReader(read_from)
         self._write_to = write_to
         self._open_model = open_model
+        self._costs = costs
         self._budget = budget
         self._clock = clock
         self._sleep = sleep
@@ -133,7 +136,9 @@ class Worker:
         for endpoint in config.endpoints:
             scorer = kept.get(endpoint.name)
             if scorer is None:
-                scorer = EndpointScorer(endpoint, open_model=self._open_model, clock=self._clock)
+                scorer = EndpointScorer(
+                    endpoint, open_model=self._open_model, costs=self._costs, clock=self._clock
+                )
             else:
                 scorer.configure(endpoint)
             self._scorers[endpoint.name] = scorer

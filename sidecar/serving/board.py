@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
 
 from sidecar.config.schema import Endpoint
 from sidecar.domain.errors import NotFoundError, UnavailableError
+from sidecar.serving.revisions import Revisions
+
+
+class Endpoints(Protocol):
+    """Knows what is configured; `sidecar.app` is it."""
+
+    def endpoint(self, name: str) -> Endpoint:
+        """The endpoint with all its candidates, or NotFoundError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,9 @@ class Snapshot:
         heard_s: when the report came, on the board's clock.
         sampled: requests handed to scoring until then.
         generation: of the desired state that the report knows.
-        version: grows with every change, also when the ranking grows stale.
+        version: grows with every report, and when the ranking grows stale.
+        changed: the version in which the ranking last differed from the one before.
+        prospects: what rankings were drawn from, by segment, the whole's under an empty name.
     """
 
     ranking: ranking_pb2.Ranking
@@ -38,6 +50,13 @@ class Snapshot:
     sampled: int
     generation: int
     version: int
+    changed: int
+    prospects: Mapping[str, scoring_pb2.Prospects]
+
+    def part(self, segment: str) -> ranking_pb2.Ranking:
+        """The ranking of a segment, the whole where its name is empty; raises as `response`."""
+        self.response(segment)
+        return self.segments[segment] if segment else self.ranking
 
     def response(self, segment: str) -> bytes:
         """The response for a segment, for the whole where its name is empty.
@@ -55,6 +74,7 @@ class Snapshot:
 class _Place:
     settings: Endpoint
     snapshot: Snapshot | None = None
+    revisions: Revisions = field(default_factory=Revisions)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def show(self, snapshot: Snapshot) -> None:
@@ -119,17 +139,26 @@ class Board:
         if place is None:
             return
         segments = {one.segment: one for one in report.segments}
+        ranking = report.ranking
+        last = place.snapshot
+        version = last.version + 1 if last else 1
+        was_stale = last is not None and last.ranking.state == ranking_pb2.STATE_STALE
+        new = place.revisions.hear(ranking) or was_stale
+        for one in ranking.candidates:
+            one.recommended = one.name == ranking.recommendation.candidate
         place.show(
             Snapshot(
-                ranking=report.ranking,
+                ranking=ranking,
                 segments=segments,
-                responses=_responses(report.ranking, segments),
+                responses=_responses(ranking, segments),
                 explanations={one.candidate.name: one for one in report.explanations},
                 counters=report.counters,
                 heard_s=self._clock(),
                 sampled=self._sampled(report.endpoint),
                 generation=report.generation,
-                version=place.snapshot.version + 1 if place.snapshot else 1,
+                version=version,
+                changed=version if new or last is None else last.changed,
+                prospects=report.prospects,
             )
         )
 
@@ -153,6 +182,7 @@ class Board:
                         segments=segments,
                         responses=_responses(whole, segments),
                         version=snapshot.version + 1,
+                        changed=snapshot.version + 1,
                     )
                 )
 
@@ -172,8 +202,12 @@ class Board:
         """All that are there, by endpoint."""
         return {name: place.snapshot for name, place in self._places.items() if place.snapshot}
 
-    async def newer(self, endpoint: str, version: int) -> Snapshot:
-        """Waits for a snapshot with a version above the given one.
+    def revisions(self, endpoint: str) -> Revisions:
+        """What the endpoint's ranking was before, or NotFoundError."""
+        return self._place(endpoint).revisions
+
+    async def newer(self, endpoint: str, version: int, *, changed: bool = False) -> Snapshot:
+        """Waits for a snapshot with a version above the given one; with `changed`, one that differs.
 
         Raises:
             NotFoundError: there is no such endpoint, or not any more.
@@ -183,8 +217,9 @@ class Board:
             place = self._place(endpoint)
             if self._closed:
                 raise UnavailableError("Pilotfish is stopping; ask its next instance")
-            if place.snapshot is not None and place.snapshot.version > version:
-                return place.snapshot
+            newest = place.snapshot
+            if newest is not None and (newest.changed if changed else newest.version) > version:
+                return newest
             await place.changed.wait()
 
     async def at_generation(self, endpoint: str, generation: int) -> Snapshot:

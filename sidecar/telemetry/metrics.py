@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Final
 
 from pilotfish.v1 import ranking_pb2
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -19,6 +20,52 @@ from sidecar.capture.proxy import ProxyCounts
 from sidecar.serving.board import Snapshot
 
 _STATES = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]
+
+_Candidate = ranking_pb2.RankedCandidate
+# Name, text, and what it reads of a candidate; None where that is not known.
+_CANDIDATE_VALUES: Final[tuple[tuple[str, str, Callable[[_Candidate], float | None]], ...]] = (
+    ("rank", "Rank, 1 is best; ties share one.", lambda one: one.rank or None),
+    (
+        "accuracy_ratio",
+        "Estimated accuracy.",
+        lambda one: one.accuracy.value if one.HasField("accuracy") else None,
+    ),
+    (
+        "accuracy_low_ratio",
+        "Lower end of the accuracy's 90 % interval.",
+        lambda one: one.accuracy.low if one.HasField("accuracy") else None,
+    ),
+    (
+        "accuracy_high_ratio",
+        "Upper end of the accuracy's 90 % interval.",
+        lambda one: one.accuracy.high if one.HasField("accuracy") else None,
+    ),
+    (
+        "best_probability_ratio",
+        "Probability of being worth most.",
+        lambda one: one.p_best if one.HasField("p_best") else None,
+    ),
+    (
+        "expected_regret",
+        "Expected loss to the best candidate, in the first objective's unit.",
+        lambda one: one.expected_regret if one.HasField("expected_regret") else None,
+    ),
+    (
+        "nondominated_probability_ratio",
+        "Probability that no other candidate dominates it.",
+        lambda one: one.p_nondominated if one.HasField("p_nondominated") else None,
+    ),
+    (
+        "efficiency_ratio",
+        "Share of its costs at which another candidate would do as well.",
+        lambda one: one.efficiency.value if one.HasField("efficiency") else None,
+    ),
+    (
+        "feasible_probability_ratio",
+        "Probability that it keeps all constraints.",
+        lambda one: one.p_feasible if one.HasField("p_feasible") else None,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +95,8 @@ class Metrics(Collector):
         reading = self._read()
         yield from _capture(reading)
         yield from _ranking(reading.snapshots)
+        yield from _drift(reading.snapshots)
+        yield from _candidates(reading.snapshots)
         yield from _segments(reading.snapshots)
         yield from _scoring(reading)
         yield from _self(reading)
@@ -96,19 +145,12 @@ def _capture(reading: Reading) -> Iterator[Metric]:
 
 
 def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
-    of, one = ("endpoint",), ("endpoint", "candidate")
+    of = ("endpoint",)
     state = _gauge("ranking_state", "1 for the ranking's state.", (*of, "state"))
     rounds = _counter("ranking_rounds", "Rankings made.", of)
     made = _gauge("ranking_made_timestamp_seconds", "When the newest ranking was made.", of)
     items = _gauge("ranking_items", "Items behind the newest ranking.", of)
-    rank = _gauge("candidate_rank", "Rank, 1 is best; ties share one.", one)
-    candidate_state = _gauge("candidate_state", "1 for the candidate's state.", (*one, "state"))
-    incumbent = _gauge("candidate_incumbent", "1 for the candidate that serves.", one)
-    accuracy = _gauge("candidate_accuracy_ratio", "Estimated accuracy.", one)
-    low = _gauge("candidate_accuracy_low_ratio", "Lower end of the accuracy's 90 % interval.", one)
-    high = _gauge("candidate_accuracy_high_ratio", "Upper end of the accuracy's 90 % interval.", one)
-    p_best = _gauge("candidate_best_probability_ratio", "Probability of the highest accuracy.", one)
-    measure = _gauge("candidate_measure", "A label-free measure; see the README.", (*one, "measure"))
+    evidence = _gauge("recommendation_evidence_ratio", "Share of what changing the recommendation takes.", of)
     for endpoint, snapshot in snapshots.items():
         ranking = snapshot.ranking
         for name in _STATES:
@@ -116,25 +158,67 @@ def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
         rounds.add_metric([endpoint], ranking.round)
         made.add_metric([endpoint], ranking.made_at.ToNanoseconds() / 1e9)
         items.add_metric([endpoint], ranking.items)
-        for candidate in ranking.candidates:
+        if ranking.HasField("recommendation"):
+            evidence.add_metric([endpoint], ranking.recommendation.evidence)
+    yield from (state, rounds, made, items, evidence)
+
+
+def _drift(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
+    of = ("endpoint", "against")
+    tau = _gauge("ranking_kendall_tau", "Rank correlation with an earlier ranking, -1 to 1.", of)
+    overlap = _gauge("ranking_overlap_ratio", "Rank-biased overlap with an earlier ranking.", of)
+    top_changed = _gauge("ranking_top_changed", "1 where others lead than in an earlier ranking.", of)
+    for endpoint, snapshot in snapshots.items():
+        for name, drift in (
+            ("previous", snapshot.ranking.since_previous),
+            ("baseline", snapshot.ranking.since_baseline),
+        ):
+            if drift.HasField("kendall_tau"):
+                tau.add_metric([endpoint, name], drift.kendall_tau)
+            if drift.HasField("overlap"):
+                overlap.add_metric([endpoint, name], drift.overlap)
+            if drift.round:
+                top_changed.add_metric([endpoint, name], drift.top_changed)
+    yield from (tau, overlap, top_changed)
+
+
+def _candidates(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
+    one = ("endpoint", "candidate")
+    state = _gauge("candidate_state", "1 for the candidate's state.", (*one, "state"))
+    incumbent = _gauge("candidate_incumbent", "1 for the candidate that serves.", one)
+    recommended = _gauge("candidate_recommended", "1 for the candidate to serve.", one)
+    measure = _gauge("candidate_measure", "A label-free measure; see the README.", (*one, "measure"))
+    objective, objective_low, objective_high = (
+        _gauge(f"candidate_objective{end}", text, (*one, "objective"))
+        for end, text in (
+            ("", "Estimate of what counts; the objective's name ends with its unit."),
+            ("_low", "Lower end of the objective's 90 % interval."),
+            ("_high", "Upper end of the objective's 90 % interval."),
+        )
+    )
+    values = [(_gauge(f"candidate_{name}", text, one), read) for name, text, read in _CANDIDATE_VALUES]
+    for endpoint, snapshot in snapshots.items():
+        for candidate in snapshot.ranking.candidates:
             labels = [endpoint, candidate.name]
             for name in _STATES:
                 current = ranking_pb2.State.Name(candidate.state) == f"STATE_{name}"
-                candidate_state.add_metric([*labels, name], current)
+                state.add_metric([*labels, name], current)
             incumbent.add_metric(labels, candidate.incumbent)
-            if candidate.rank:
-                rank.add_metric(labels, candidate.rank)
-            if candidate.HasField("accuracy"):
-                accuracy.add_metric(labels, candidate.accuracy.value)
-                low.add_metric(labels, candidate.accuracy.low)
-                high.add_metric(labels, candidate.accuracy.high)
-            if candidate.HasField("p_best"):
-                p_best.add_metric(labels, candidate.p_best)
+            recommended.add_metric(labels, candidate.recommended)
+            for family, read in values:
+                number = read(candidate)
+                if number is not None:
+                    family.add_metric(labels, number)
+            for known in candidate.objectives:
+                of = [*labels, known.name]
+                objective.add_metric(of, known.value.value)
+                objective_low.add_metric(of, known.value.low)
+                objective_high.add_metric(of, known.value.high)
             for value in snapshot.explanations[candidate.name].measures:
                 if value.HasField("value"):
                     measure.add_metric([*labels, value.name], value.value.value)
-    yield from (state, rounds, made, items)
-    yield from (rank, candidate_state, incumbent, accuracy, low, high, p_best, measure)
+    yield from (state, incumbent, recommended, *(family for family, _ in values))
+    yield from (objective, objective_low, objective_high, measure)
 
 
 def _segments(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:

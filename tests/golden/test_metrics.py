@@ -28,6 +28,16 @@ def reading() -> Reading:
         state=ranking_pb2.STATE_OK,
         accuracy=ranking_pb2.Estimate(value=0.9, low=0.85, high=0.95, level=0.9),
         p_best=0.99,
+        recommended=True,
+        objectives=[
+            ranking_pb2.NamedEstimate(
+                name="latency_p99_s", value=ranking_pb2.Estimate(value=0.02, low=0.015, high=0.03, level=0.9)
+            )
+        ],
+        expected_regret=0.001,
+        p_nondominated=0.97,
+        efficiency=ranking_pb2.Estimate(value=0.99, low=0.95, high=1.0, level=0.9),
+        p_feasible=0.95,
     )
     broken = ranking_pb2.RankedCandidate(name="us", state=ranking_pb2.STATE_UNAVAILABLE, incumbent=True)
     measures = [
@@ -46,6 +56,9 @@ def reading() -> Reading:
                 ranking_pb2.Segment(name="north", share=0.75),
                 ranking_pb2.Segment(name="other", share=0.25),
             ],
+            recommendation=ranking_pb2.Recommendation(candidate="eu", challenger="us", evidence=0.25),
+            since_previous=ranking_pb2.Drift(round=6, kendall_tau=1.0, overlap=1.0),
+            since_baseline=ranking_pb2.Drift(round=1, overlap=0.8, top_changed=True),
         ),
         segments={
             "north": ranking_pb2.Ranking(segment="north", candidates=[best, broken]),
@@ -74,6 +87,8 @@ def reading() -> Reading:
         sampled=5,
         generation=1,
         version=7,
+        changed=7,
+        prospects={},
     )
     return Reading(
         accounting={"digits": Accounting(seen=10, sampled=5, skipped=3, dropped={"queue_full": 2})},

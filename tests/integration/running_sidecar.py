@@ -128,7 +128,7 @@ class RunningSidecar:
     def ranking_when(self, true: Callable[[ranking_pb2.Ranking], bool]) -> ranking_pb2.Ranking:
         """Watches until a ranking is as asked for."""
         stream = self.rankings.WatchRanking(
-            ranking_pb2.WatchRankingRequest(endpoint=ENDPOINT), timeout=WAIT_S
+            ranking_pb2.WatchRankingRequest(endpoint=ENDPOINT, every_round=True), timeout=WAIT_S
         )
         for response in stream:
             if true(response.ranking):

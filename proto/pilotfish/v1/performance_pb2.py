@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from pilotfish.v1 import ranking_pb2 as pilotfish_dot_v1_dot_ranking__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epilotfish/v1/performance.proto\x12\x0cpilotfish.v1\x1a\x1apilotfish/v1/ranking.proto\"G\n\x0bOptionValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kind\"\xce\x01\n\x0ePredictRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\x12\x46\n\rconfiguration\x18\x03 \x03(\x0b\x32/.pilotfish.v1.PredictRequest.ConfigurationEntry\x1aO\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pilotfish.v1.OptionValue:\x02\x38\x01\"U\n\tObjective\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.pilotfish.v1.Estimate\x12\x13\n\x0bshadow_runs\x18\x03 \x01(\x04\"\x85\x03\n\x0fPredictResponse\x12\"\n\x05state\x18\x01 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12G\n\rconfiguration\x18\x03 \x03(\x0b\x32\x30.pilotfish.v1.PredictResponse.ConfigurationEntry\x12+\n\nobjectives\x18\x04 \x03(\x0b\x32\x17.pilotfish.v1.Objective\x12\x43\n\x0b\x65nvironment\x18\x05 \x03(\x0b\x32..pilotfish.v1.PredictResponse.EnvironmentEntry\x1aO\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pilotfish.v1.OptionValue:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\\\n\x12PerformanceService\x12\x46\n\x07Predict\x12\x1c.pilotfish.v1.PredictRequest\x1a\x1d.pilotfish.v1.PredictResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epilotfish/v1/performance.proto\x12\x0cpilotfish.v1\x1a\x1apilotfish/v1/ranking.proto\"G\n\x0bOptionValue\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x10\n\x06number\x18\x02 \x01(\x01H\x00\x12\x0e\n\x04\x66lag\x18\x03 \x01(\x08H\x00\x42\x06\n\x04kind\"\xce\x01\n\x0ePredictRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x11\n\tcandidate\x18\x02 \x01(\t\x12\x46\n\rconfiguration\x18\x03 \x03(\x0b\x32/.pilotfish.v1.PredictRequest.ConfigurationEntry\x1aO\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pilotfish.v1.OptionValue:\x02\x38\x01\"^\n\x12PredictedObjective\x12\x0c\n\x04name\x18\x01 \x01(\t\x12%\n\x05value\x18\x02 \x01(\x0b\x32\x16.pilotfish.v1.Estimate\x12\x13\n\x0bshadow_runs\x18\x03 \x01(\x04\"\x8e\x03\n\x0fPredictResponse\x12\"\n\x05state\x18\x01 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12G\n\rconfiguration\x18\x03 \x03(\x0b\x32\x30.pilotfish.v1.PredictResponse.ConfigurationEntry\x12\x34\n\nobjectives\x18\x04 \x03(\x0b\x32 .pilotfish.v1.PredictedObjective\x12\x43\n\x0b\x65nvironment\x18\x05 \x03(\x0b\x32..pilotfish.v1.PredictResponse.EnvironmentEntry\x1aO\n\x12\x43onfigurationEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.pilotfish.v1.OptionValue:\x02\x38\x01\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\\\n\x12PerformanceService\x12\x46\n\x07Predict\x12\x1c.pilotfish.v1.PredictRequest\x1a\x1d.pilotfish.v1.PredictResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,14 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREDICTREQUEST']._serialized_end=356
   _globals['_PREDICTREQUEST_CONFIGURATIONENTRY']._serialized_start=277
   _globals['_PREDICTREQUEST_CONFIGURATIONENTRY']._serialized_end=356
-  _globals['_OBJECTIVE']._serialized_start=358
-  _globals['_OBJECTIVE']._serialized_end=443
-  _globals['_PREDICTRESPONSE']._serialized_start=446
-  _globals['_PREDICTRESPONSE']._serialized_end=835
+  _globals['_PREDICTEDOBJECTIVE']._serialized_start=358
+  _globals['_PREDICTEDOBJECTIVE']._serialized_end=452
+  _globals['_PREDICTRESPONSE']._serialized_start=455
+  _globals['_PREDICTRESPONSE']._serialized_end=853
   _globals['_PREDICTRESPONSE_CONFIGURATIONENTRY']._serialized_start=277
   _globals['_PREDICTRESPONSE_CONFIGURATIONENTRY']._serialized_end=356
-  _globals['_PREDICTRESPONSE_ENVIRONMENTENTRY']._serialized_start=785
-  _globals['_PREDICTRESPONSE_ENVIRONMENTENTRY']._serialized_end=835
-  _globals['_PERFORMANCESERVICE']._serialized_start=837
-  _globals['_PERFORMANCESERVICE']._serialized_end=929
+  _globals['_PREDICTRESPONSE_ENVIRONMENTENTRY']._serialized_start=803
+  _globals['_PREDICTRESPONSE_ENVIRONMENTENTRY']._serialized_end=853
+  _globals['_PERFORMANCESERVICE']._serialized_start=855
+  _globals['_PERFORMANCESERVICE']._serialized_end=947
 # @@protoc_insertion_point(module_scope)

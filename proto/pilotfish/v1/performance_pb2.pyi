@@ -100,7 +100,7 @@ class PredictRequest(_message.Message):
 Global___PredictRequest: _TypeAlias = PredictRequest  # noqa: Y015
 
 @_typing.final
-class Objective(_message.Message):
+class PredictedObjective(_message.Message):
     """One thing that a configuration costs or yields."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -127,7 +127,7 @@ class Objective(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Objective: _TypeAlias = Objective  # noqa: Y015
+Global___PredictedObjective: _TypeAlias = PredictedObjective  # noqa: Y015
 
 @_typing.final
 class PredictResponse(_message.Message):
@@ -187,7 +187,7 @@ class PredictResponse(_message.Message):
         """The whole configuration that the objectives are of."""
 
     @_builtins.property
-    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objective]: ...
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___PredictedObjective]: ...
     @_builtins.property
     def environment(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the model was fitted for: hardware, server, model, workload and the like."""
@@ -198,7 +198,7 @@ class PredictResponse(_message.Message):
         state: _ranking_pb2.State.ValueType = ...,
         reason: _builtins.str = ...,
         configuration: _abc.Mapping[_builtins.str, Global___OptionValue] | None = ...,
-        objectives: _abc.Iterable[Global___Objective] | None = ...,
+        objectives: _abc.Iterable[Global___PredictedObjective] | None = ...,
         environment: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015

@@ -41,6 +41,8 @@ class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_State.ValueType
     """The candidate gives no answers; the reason says why."""
     STATE_STALE: _State.ValueType  # 7
     """The newest ranking is older than the endpoint's stale_after."""
+    STATE_BREAKS_CONSTRAINT: _State.ValueType  # 8
+    """The candidate breaks a constraint; of a ranking: every candidate does."""
 
 class State(_State, metaclass=_StateEnumTypeWrapper):
     """What is known about a ranking, or about one candidate in it."""
@@ -60,7 +62,49 @@ STATE_UNAVAILABLE: State.ValueType  # 6
 """The candidate gives no answers; the reason says why."""
 STATE_STALE: State.ValueType  # 7
 """The newest ranking is older than the endpoint's stale_after."""
+STATE_BREAKS_CONSTRAINT: State.ValueType  # 8
+"""The candidate breaks a constraint; of a ranking: every candidate does."""
 Global___State: _TypeAlias = State  # noqa: Y015
+
+class _Order:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ORDER_UNSPECIFIED: _Order.ValueType  # 0
+    """Expected regret."""
+    ORDER_EXPECTED_REGRET: _Order.ValueType  # 1
+    ORDER_P_BEST: _Order.ValueType  # 2
+    ORDER_P_NONDOMINATED: _Order.ValueType  # 3
+    ORDER_EFFICIENCY: _Order.ValueType  # 4
+
+class Order(_Order, metaclass=_OrderEnumTypeWrapper): ...
+
+ORDER_UNSPECIFIED: Order.ValueType  # 0
+"""Expected regret."""
+ORDER_EXPECTED_REGRET: Order.ValueType  # 1
+ORDER_P_BEST: Order.ValueType  # 2
+ORDER_P_NONDOMINATED: Order.ValueType  # 3
+ORDER_EFFICIENCY: Order.ValueType  # 4
+Global___Order: _TypeAlias = Order  # noqa: Y015
+
+class _Direction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Direction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIRECTION_UNSPECIFIED: _Direction.ValueType  # 0
+    DIRECTION_MAX: _Direction.ValueType  # 1
+    DIRECTION_MIN: _Direction.ValueType  # 2
+
+class Direction(_Direction, metaclass=_DirectionEnumTypeWrapper): ...
+
+DIRECTION_UNSPECIFIED: Direction.ValueType  # 0
+DIRECTION_MAX: Direction.ValueType  # 1
+DIRECTION_MIN: Direction.ValueType  # 2
+Global___Direction: _TypeAlias = Direction  # noqa: Y015
 
 @_typing.final
 class Estimate(_message.Message):
@@ -104,17 +148,39 @@ class RankedCandidate(_message.Message):
     ACCURACY_FIELD_NUMBER: _builtins.int
     P_BEST_FIELD_NUMBER: _builtins.int
     INCUMBENT_FIELD_NUMBER: _builtins.int
+    RECOMMENDED_FIELD_NUMBER: _builtins.int
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
+    EXPECTED_REGRET_FIELD_NUMBER: _builtins.int
+    P_NONDOMINATED_FIELD_NUMBER: _builtins.int
+    EFFICIENCY_FIELD_NUMBER: _builtins.int
+    P_FEASIBLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     rank: _builtins.int
     """1 is best. Candidates that cannot be told apart share a rank. 0: not ranked."""
     state: Global___State.ValueType
     reason: _builtins.str
     p_best: _builtins.float
-    """Probability of having the highest accuracy of all ranked candidates."""
+    """Probability of being worth most of all ranked candidates, by the preference of the ranking."""
     incumbent: _builtins.bool
+    recommended: _builtins.bool
+    """The one to serve: changes only on evidence that was gathered over rounds."""
+    expected_regret: _builtins.float
+    """What serving it is expected to lose to the best one, in the unit of the first objective."""
+    p_nondominated: _builtins.float
+    """Probability that no other candidate is at least as good in everything and better in something."""
+    p_feasible: _builtins.float
+    """Probability that it keeps all constraints; absent without any."""
     @_builtins.property
     def accuracy(self) -> Global___Estimate:
         """Estimated accuracy on the window's items, a ratio."""
+
+    @_builtins.property
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedEstimate]:
+        """What is known of all that counts or is bounded, accuracy too, by name."""
+
+    @_builtins.property
+    def efficiency(self) -> Global___Estimate:
+        """Share of its costs at which another candidate would do as well; 1: none would at less."""
 
     def __init__(
         self,
@@ -126,21 +192,293 @@ class RankedCandidate(_message.Message):
         accuracy: Global___Estimate | None = ...,
         p_best: _builtins.float | None = ...,
         incumbent: _builtins.bool = ...,
+        recommended: _builtins.bool = ...,
+        objectives: _abc.Iterable[Global___NamedEstimate] | None = ...,
+        expected_regret: _builtins.float | None = ...,
+        p_nondominated: _builtins.float | None = ...,
+        efficiency: Global___Estimate | None = ...,
+        p_feasible: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_p_best", b"_p_best", "accuracy", b"accuracy", "p_best", b"p_best"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_efficiency", b"_efficiency", "_expected_regret", b"_expected_regret", "_p_best", b"_p_best", "_p_feasible", b"_p_feasible", "_p_nondominated", b"_p_nondominated", "accuracy", b"accuracy", "efficiency", b"efficiency", "expected_regret", b"expected_regret", "p_best", b"p_best", "p_feasible", b"p_feasible", "p_nondominated", b"p_nondominated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_p_best", b"_p_best", "accuracy", b"accuracy", "incumbent", b"incumbent", "name", b"name", "p_best", b"p_best", "rank", b"rank", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy", "_efficiency", b"_efficiency", "_expected_regret", b"_expected_regret", "_p_best", b"_p_best", "_p_feasible", b"_p_feasible", "_p_nondominated", b"_p_nondominated", "accuracy", b"accuracy", "efficiency", b"efficiency", "expected_regret", b"expected_regret", "incumbent", b"incumbent", "name", b"name", "objectives", b"objectives", "p_best", b"p_best", "p_feasible", b"p_feasible", "p_nondominated", b"p_nondominated", "rank", b"rank", "reason", b"reason", "recommended", b"recommended", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accuracy: _TypeAlias = _typing.Literal["accuracy"]  # noqa: Y015
     _WhichOneofArgType__accuracy: _TypeAlias = _typing.Literal["_accuracy", b"_accuracy"]  # noqa: Y015
+    _WhichOneofReturnType__efficiency: _TypeAlias = _typing.Literal["efficiency"]  # noqa: Y015
+    _WhichOneofArgType__efficiency: _TypeAlias = _typing.Literal["_efficiency", b"_efficiency"]  # noqa: Y015
+    _WhichOneofReturnType__expected_regret: _TypeAlias = _typing.Literal["expected_regret"]  # noqa: Y015
+    _WhichOneofArgType__expected_regret: _TypeAlias = _typing.Literal["_expected_regret", b"_expected_regret"]  # noqa: Y015
     _WhichOneofReturnType__p_best: _TypeAlias = _typing.Literal["p_best"]  # noqa: Y015
     _WhichOneofArgType__p_best: _TypeAlias = _typing.Literal["_p_best", b"_p_best"]  # noqa: Y015
+    _WhichOneofReturnType__p_feasible: _TypeAlias = _typing.Literal["p_feasible"]  # noqa: Y015
+    _WhichOneofArgType__p_feasible: _TypeAlias = _typing.Literal["_p_feasible", b"_p_feasible"]  # noqa: Y015
+    _WhichOneofReturnType__p_nondominated: _TypeAlias = _typing.Literal["p_nondominated"]  # noqa: Y015
+    _WhichOneofArgType__p_nondominated: _TypeAlias = _typing.Literal["_p_nondominated", b"_p_nondominated"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accuracy) -> _WhichOneofReturnType__accuracy | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__efficiency) -> _WhichOneofReturnType__efficiency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_regret) -> _WhichOneofReturnType__expected_regret | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__p_best) -> _WhichOneofReturnType__p_best | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p_feasible) -> _WhichOneofReturnType__p_feasible | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__p_nondominated) -> _WhichOneofReturnType__p_nondominated | None: ...
 
 Global___RankedCandidate: _TypeAlias = RankedCandidate  # noqa: Y015
+
+@_typing.final
+class NamedEstimate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The unit ends the name."""
+    @_builtins.property
+    def value(self) -> Global___Estimate: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: Global___Estimate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedEstimate: _TypeAlias = NamedEstimate  # noqa: Y015
+
+@_typing.final
+class Preference(_message.Message):
+    """What counts, and how it puts the candidates in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
+    CONSTRAINTS_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    LEXICOGRAPHIC_FIELD_NUMBER: _builtins.int
+    order: Global___Order.ValueType
+    lexicographic: _builtins.bool
+    """A later objective counts only where those before differ by no more than their tolerance."""
+    @_builtins.property
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objective]:
+        """The most important first; regret is in its unit."""
+
+    @_builtins.property
+    def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Constraint]: ...
+    def __init__(
+        self,
+        *,
+        objectives: _abc.Iterable[Global___Objective] | None = ...,
+        constraints: _abc.Iterable[Global___Constraint] | None = ...,
+        order: Global___Order.ValueType = ...,
+        lexicographic: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["constraints", b"constraints", "lexicographic", b"lexicographic", "objectives", b"objectives", "order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Preference: _TypeAlias = Preference  # noqa: Y015
+
+@_typing.final
+class Objective(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    TOLERANCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """accuracy, latency_p50_s, latency_p99_s, throughput_per_s, energy_j, memory_bytes, or a declared one."""
+    direction: Global___Direction.ValueType
+    """Needed for a name that the endpoint's configuration does not know."""
+    weight: _builtins.float
+    """Absent: 1 for the first objective, 0.07 for others: what doubles one of them must change the first
+    by about 5 % to be worth it.
+    """
+    tolerance: _builtins.float
+    """Lexicographic only: smaller differences do not count."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        direction: Global___Direction.ValueType = ...,
+        weight: _builtins.float | None = ...,
+        tolerance: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "direction", b"direction", "name", b"name", "tolerance", b"tolerance", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___Objective: _TypeAlias = Objective  # noqa: Y015
+
+@_typing.final
+class Constraint(_message.Message):
+    """A bound that a candidate must keep; one that breaks it is listed last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    objective: _builtins.str
+    at_most: _builtins.float
+    at_least: _builtins.float
+    probability: _builtins.float
+    """With which it must hold; absent: 0.9."""
+    def __init__(
+        self,
+        *,
+        objective: _builtins.str = ...,
+        at_most: _builtins.float | None = ...,
+        at_least: _builtins.float | None = ...,
+        probability: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_at_least", b"_at_least", "_at_most", b"_at_most", "_probability", b"_probability", "at_least", b"at_least", "at_most", b"at_most", "probability", b"probability"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_at_least", b"_at_least", "_at_most", b"_at_most", "_probability", b"_probability", "at_least", b"at_least", "at_most", b"at_most", "objective", b"objective", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__at_least: _TypeAlias = _typing.Literal["at_least"]  # noqa: Y015
+    _WhichOneofArgType__at_least: _TypeAlias = _typing.Literal["_at_least", b"_at_least"]  # noqa: Y015
+    _WhichOneofReturnType__at_most: _TypeAlias = _typing.Literal["at_most"]  # noqa: Y015
+    _WhichOneofArgType__at_most: _TypeAlias = _typing.Literal["_at_most", b"_at_most"]  # noqa: Y015
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_least) -> _WhichOneofReturnType__at_least | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__at_most) -> _WhichOneofReturnType__at_most | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
+
+Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
+
+@_typing.final
+class Recommendation(_message.Message):
+    """The candidate to serve, and what speaks against it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    CHALLENGER_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    SINCE_ROUND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    candidate: _builtins.str
+    challenger: _builtins.str
+    """The candidate that most evidence speaks for; empty where there is no other."""
+    evidence: _builtins.float
+    """Of the evidence that a change takes, on the scale of its logarithm; 1: enough."""
+    since_round: _builtins.int
+    """The round in which the candidate was recommended first."""
+    reason: _builtins.str
+    """Why the last change came, or why there was none although the evidence is enough."""
+    def __init__(
+        self,
+        *,
+        candidate: _builtins.str = ...,
+        challenger: _builtins.str = ...,
+        evidence: _builtins.float = ...,
+        since_round: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "challenger", b"challenger", "evidence", b"evidence", "reason", b"reason", "since_round", b"since_round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recommendation: _TypeAlias = Recommendation  # noqa: Y015
+
+@_typing.final
+class Drift(_message.Message):
+    """How far the ranking is from an earlier one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    KENDALL_TAU_FIELD_NUMBER: _builtins.int
+    OVERLAP_FIELD_NUMBER: _builtins.int
+    TOP_CHANGED_FIELD_NUMBER: _builtins.int
+    OVERTAKINGS_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    """The earlier ranking."""
+    kendall_tau: _builtins.float
+    """Kendall's tau-b of the candidates ranked in both; absent where it is not defined."""
+    overlap: _builtins.float
+    """Rank-biased overlap, which counts the top most, 0 to 1."""
+    top_changed: _builtins.bool
+    @_builtins.property
+    def made_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def overtakings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Overtaking]:
+        """At most 16, the highest ranked first."""
+
+    def __init__(
+        self,
+        *,
+        round: _builtins.int = ...,
+        made_at: _timestamp_pb2.Timestamp | None = ...,
+        kendall_tau: _builtins.float | None = ...,
+        overlap: _builtins.float | None = ...,
+        top_changed: _builtins.bool = ...,
+        overtakings: _abc.Iterable[Global___Overtaking] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kendall_tau", b"_kendall_tau", "_overlap", b"_overlap", "kendall_tau", b"kendall_tau", "made_at", b"made_at", "overlap", b"overlap"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kendall_tau", b"_kendall_tau", "_overlap", b"_overlap", "kendall_tau", b"kendall_tau", "made_at", b"made_at", "overlap", b"overlap", "overtakings", b"overtakings", "round", b"round", "top_changed", b"top_changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__kendall_tau: _TypeAlias = _typing.Literal["kendall_tau"]  # noqa: Y015
+    _WhichOneofArgType__kendall_tau: _TypeAlias = _typing.Literal["_kendall_tau", b"_kendall_tau"]  # noqa: Y015
+    _WhichOneofReturnType__overlap: _TypeAlias = _typing.Literal["overlap"]  # noqa: Y015
+    _WhichOneofArgType__overlap: _TypeAlias = _typing.Literal["_overlap", b"_overlap"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kendall_tau) -> _WhichOneofReturnType__kendall_tau | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__overlap) -> _WhichOneofReturnType__overlap | None: ...
+
+Global___Drift: _TypeAlias = Drift  # noqa: Y015
+
+@_typing.final
+class Overtaking(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    OVERTAKEN_FIELD_NUMBER: _builtins.int
+    OBJECTIVE_FIELD_NUMBER: _builtins.int
+    candidate: _builtins.str
+    overtaken: _builtins.str
+    objective: _builtins.str
+    """Which objective moved most between the two; empty where none is known in both rankings."""
+    def __init__(
+        self,
+        *,
+        candidate: _builtins.str = ...,
+        overtaken: _builtins.str = ...,
+        objective: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "objective", b"objective", "overtaken", b"overtaken"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Overtaking: _TypeAlias = Overtaking  # noqa: Y015
 
 @_typing.final
 class Segment(_message.Message):
@@ -198,6 +536,10 @@ class Ranking(_message.Message):
     CANDIDATES_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
+    PREFERENCE_FIELD_NUMBER: _builtins.int
+    RECOMMENDATION_FIELD_NUMBER: _builtins.int
+    SINCE_PREVIOUS_FIELD_NUMBER: _builtins.int
+    SINCE_BASELINE_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     round: _builtins.int
     """Counts the rounds of this endpoint since start."""
@@ -217,6 +559,20 @@ class Ranking(_message.Message):
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
         """Of the whole window: what it was weighed from, largest first. Empty where it was not split."""
 
+    @_builtins.property
+    def preference(self) -> Global___Preference:
+        """What put the candidates in order."""
+
+    @_builtins.property
+    def recommendation(self) -> Global___Recommendation:
+        """The following are of the whole window, by the endpoint's own preference."""
+
+    @_builtins.property
+    def since_previous(self) -> Global___Drift: ...
+    @_builtins.property
+    def since_baseline(self) -> Global___Drift:
+        """Since PinBaseline, or since the first ranking that was OK."""
+
     def __init__(
         self,
         *,
@@ -229,10 +585,14 @@ class Ranking(_message.Message):
         candidates: _abc.Iterable[Global___RankedCandidate] | None = ...,
         segment: _builtins.str = ...,
         segments: _abc.Iterable[Global___Segment] | None = ...,
+        preference: Global___Preference | None = ...,
+        recommendation: Global___Recommendation | None = ...,
+        since_previous: Global___Drift | None = ...,
+        since_baseline: Global___Drift | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at", "preference", b"preference", "recommendation", b"recommendation", "since_baseline", b"since_baseline", "since_previous", b"since_previous"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "endpoint", b"endpoint", "items", b"items", "made_at", b"made_at", "reason", b"reason", "round", b"round", "segment", b"segment", "segments", b"segments", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "endpoint", b"endpoint", "items", b"items", "made_at", b"made_at", "preference", b"preference", "reason", b"reason", "recommendation", b"recommendation", "round", b"round", "segment", b"segment", "segments", b"segments", "since_baseline", b"since_baseline", "since_previous", b"since_previous", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -244,18 +604,24 @@ class GetRankingRequest(_message.Message):
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
+    PREFERENCE_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     segment: _builtins.str
     """One that Ranking.segments names; empty: the whole window."""
+    @_builtins.property
+    def preference(self) -> Global___Preference:
+        """Absent: the endpoint's. Its empty parts are the endpoint's too."""
+
     def __init__(
         self,
         *,
         endpoint: _builtins.str = ...,
         segment: _builtins.str = ...,
+        preference: Global___Preference | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "segment", b"segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "preference", b"preference", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -287,18 +653,22 @@ class WatchRankingRequest(_message.Message):
 
     ENDPOINT_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
+    EVERY_ROUND_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     segment: _builtins.str
     """As in GetRankingRequest. The stream ends with NOT_FOUND when the segment is gone."""
+    every_round: _builtins.bool
+    """Sends every round's ranking, not only those that changed."""
     def __init__(
         self,
         *,
         endpoint: _builtins.str = ...,
         segment: _builtins.str = ...,
+        every_round: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "segment", b"segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "every_round", b"every_round", "segment", b"segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,11 +789,32 @@ Global___FeatureShift: _TypeAlias = FeatureShift  # noqa: Y015
 class ExplainCandidateResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class PBeatsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     CANDIDATE_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
     SHIFTED_FEATURES_FIELD_NUMBER: _builtins.int
     ROUND_FIELD_NUMBER: _builtins.int
     MADE_AT_FIELD_NUMBER: _builtins.int
+    P_BEATS_FIELD_NUMBER: _builtins.int
     round: _builtins.int
     @_builtins.property
     def candidate(self) -> Global___RankedCandidate: ...
@@ -435,6 +826,10 @@ class ExplainCandidateResponse(_message.Message):
 
     @_builtins.property
     def made_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def p_beats(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Probability of being worth more than each of the other ranked candidates, by name."""
+
     def __init__(
         self,
         *,
@@ -443,11 +838,157 @@ class ExplainCandidateResponse(_message.Message):
         shifted_features: _abc.Iterable[Global___FeatureShift] | None = ...,
         round: _builtins.int = ...,
         made_at: _timestamp_pb2.Timestamp | None = ...,
+        p_beats: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "made_at", b"made_at", "measures", b"measures", "round", b"round", "shifted_features", b"shifted_features"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "made_at", b"made_at", "measures", b"measures", "p_beats", b"p_beats", "round", b"round", "shifted_features", b"shifted_features"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainCandidateResponse: _TypeAlias = ExplainCandidateResponse  # noqa: Y015
+
+@_typing.final
+class PinBaselineRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinBaselineRequest: _TypeAlias = PinBaselineRequest  # noqa: Y015
+
+@_typing.final
+class PinBaselineResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    """The round that is the baseline from now on."""
+    def __init__(
+        self,
+        *,
+        round: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["round", b"round"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PinBaselineResponse: _TypeAlias = PinBaselineResponse  # noqa: Y015
+
+@_typing.final
+class ListRevisionsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    count: _builtins.int
+    """At most; 0: all that are kept."""
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "endpoint", b"endpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRevisionsRequest: _TypeAlias = ListRevisionsRequest  # noqa: Y015
+
+@_typing.final
+class Revision(_message.Message):
+    """A ranking that differed from the one before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROUND_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RECOMMENDED_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    round: _builtins.int
+    state: Global___State.ValueType
+    recommended: _builtins.str
+    @_builtins.property
+    def made_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevisedCandidate]:
+        """By rank; candidates without one are left out."""
+
+    def __init__(
+        self,
+        *,
+        round: _builtins.int = ...,
+        made_at: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___State.ValueType = ...,
+        recommended: _builtins.str = ...,
+        candidates: _abc.Iterable[Global___RevisedCandidate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "made_at", b"made_at", "recommended", b"recommended", "round", b"round", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Revision: _TypeAlias = Revision  # noqa: Y015
+
+@_typing.final
+class RevisedCandidate(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    OBJECTIVES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    rank: _builtins.int
+    @_builtins.property
+    def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedEstimate]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        rank: _builtins.int = ...,
+        objectives: _abc.Iterable[Global___NamedEstimate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "objectives", b"objectives", "rank", b"rank"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevisedCandidate: _TypeAlias = RevisedCandidate  # noqa: Y015
+
+@_typing.final
+class ListRevisionsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def revisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Revision]: ...
+    def __init__(
+        self,
+        *,
+        revisions: _abc.Iterable[Global___Revision] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revisions", b"revisions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRevisionsResponse: _TypeAlias = ListRevisionsResponse  # noqa: Y015

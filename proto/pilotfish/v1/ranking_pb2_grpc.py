@@ -50,6 +50,16 @@ class RankingServiceStub:
                 request_serializer=pilotfish_dot_v1_dot_ranking__pb2.ExplainCandidateRequest.SerializeToString,
                 response_deserializer=pilotfish_dot_v1_dot_ranking__pb2.ExplainCandidateResponse.FromString,
                 _registered_method=True)
+        self.PinBaseline = channel.unary_unary(
+                '/pilotfish.v1.RankingService/PinBaseline',
+                request_serializer=pilotfish_dot_v1_dot_ranking__pb2.PinBaselineRequest.SerializeToString,
+                response_deserializer=pilotfish_dot_v1_dot_ranking__pb2.PinBaselineResponse.FromString,
+                _registered_method=True)
+        self.ListRevisions = channel.unary_unary(
+                '/pilotfish.v1.RankingService/ListRevisions',
+                request_serializer=pilotfish_dot_v1_dot_ranking__pb2.ListRevisionsRequest.SerializeToString,
+                response_deserializer=pilotfish_dot_v1_dot_ranking__pb2.ListRevisionsResponse.FromString,
+                _registered_method=True)
 
 
 class RankingServiceServicer:
@@ -64,8 +74,8 @@ class RankingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchRanking(self, request, context):
-        """Sends the newest ranking at once and every new one after it. A slow reader
-        gets the newest, not every one.
+        """Sends the newest ranking at once, and a newer one when the order, a state, the recommended candidate
+        or a segment's top candidate changed. A slow reader gets the newest, not every one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,6 +83,20 @@ class RankingServiceServicer:
 
     def ExplainCandidate(self, request, context):
         """Tells why a candidate has its rank.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PinBaseline(self, request, context):
+        """Takes the newest ranking as the one that Ranking.since_baseline compares with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevisions(self, request, context):
+        """Lists the newest revisions of an endpoint's ranking, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +119,16 @@ def add_RankingServiceServicer_to_server(servicer, server):
                     servicer.ExplainCandidate,
                     request_deserializer=pilotfish_dot_v1_dot_ranking__pb2.ExplainCandidateRequest.FromString,
                     response_serializer=pilotfish_dot_v1_dot_ranking__pb2.ExplainCandidateResponse.SerializeToString,
+            ),
+            'PinBaseline': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinBaseline,
+                    request_deserializer=pilotfish_dot_v1_dot_ranking__pb2.PinBaselineRequest.FromString,
+                    response_serializer=pilotfish_dot_v1_dot_ranking__pb2.PinBaselineResponse.SerializeToString,
+            ),
+            'ListRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevisions,
+                    request_deserializer=pilotfish_dot_v1_dot_ranking__pb2.ListRevisionsRequest.FromString,
+                    response_serializer=pilotfish_dot_v1_dot_ranking__pb2.ListRevisionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -179,6 +213,60 @@ class RankingService:
             '/pilotfish.v1.RankingService/ExplainCandidate',
             pilotfish_dot_v1_dot_ranking__pb2.ExplainCandidateRequest.SerializeToString,
             pilotfish_dot_v1_dot_ranking__pb2.ExplainCandidateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinBaseline(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilotfish.v1.RankingService/PinBaseline',
+            pilotfish_dot_v1_dot_ranking__pb2.PinBaselineRequest.SerializeToString,
+            pilotfish_dot_v1_dot_ranking__pb2.PinBaselineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pilotfish.v1.RankingService/ListRevisions',
+            pilotfish_dot_v1_dot_ranking__pb2.ListRevisionsRequest.SerializeToString,
+            pilotfish_dot_v1_dot_ranking__pb2.ListRevisionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

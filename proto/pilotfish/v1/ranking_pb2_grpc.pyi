@@ -36,11 +36,15 @@ class RankingServiceStub:
     GetRanking: _grpc.UnaryUnaryMultiCallable[_ranking_pb2.GetRankingRequest, _ranking_pb2.GetRankingResponse]
     """Returns the newest ranking of an endpoint. Never waits for a computation."""
     WatchRanking: _grpc.UnaryStreamMultiCallable[_ranking_pb2.WatchRankingRequest, _ranking_pb2.WatchRankingResponse]
-    """Sends the newest ranking at once and every new one after it. A slow reader
-    gets the newest, not every one.
+    """Sends the newest ranking at once, and a newer one when the order, a state, the recommended candidate
+    or a segment's top candidate changed. A slow reader gets the newest, not every one.
     """
     ExplainCandidate: _grpc.UnaryUnaryMultiCallable[_ranking_pb2.ExplainCandidateRequest, _ranking_pb2.ExplainCandidateResponse]
     """Tells why a candidate has its rank."""
+    PinBaseline: _grpc.UnaryUnaryMultiCallable[_ranking_pb2.PinBaselineRequest, _ranking_pb2.PinBaselineResponse]
+    """Takes the newest ranking as the one that Ranking.since_baseline compares with."""
+    ListRevisions: _grpc.UnaryUnaryMultiCallable[_ranking_pb2.ListRevisionsRequest, _ranking_pb2.ListRevisionsResponse]
+    """Lists the newest revisions of an endpoint's ranking, the newest first."""
 
 @_typing.type_check_only
 class RankingServiceAsyncStub(RankingServiceStub):
@@ -50,11 +54,15 @@ class RankingServiceAsyncStub(RankingServiceStub):
     GetRanking: _aio.UnaryUnaryMultiCallable[_ranking_pb2.GetRankingRequest, _ranking_pb2.GetRankingResponse]  # type: ignore[assignment]
     """Returns the newest ranking of an endpoint. Never waits for a computation."""
     WatchRanking: _aio.UnaryStreamMultiCallable[_ranking_pb2.WatchRankingRequest, _ranking_pb2.WatchRankingResponse]  # type: ignore[assignment]
-    """Sends the newest ranking at once and every new one after it. A slow reader
-    gets the newest, not every one.
+    """Sends the newest ranking at once, and a newer one when the order, a state, the recommended candidate
+    or a segment's top candidate changed. A slow reader gets the newest, not every one.
     """
     ExplainCandidate: _aio.UnaryUnaryMultiCallable[_ranking_pb2.ExplainCandidateRequest, _ranking_pb2.ExplainCandidateResponse]  # type: ignore[assignment]
     """Tells why a candidate has its rank."""
+    PinBaseline: _aio.UnaryUnaryMultiCallable[_ranking_pb2.PinBaselineRequest, _ranking_pb2.PinBaselineResponse]  # type: ignore[assignment]
+    """Takes the newest ranking as the one that Ranking.since_baseline compares with."""
+    ListRevisions: _aio.UnaryUnaryMultiCallable[_ranking_pb2.ListRevisionsRequest, _ranking_pb2.ListRevisionsResponse]  # type: ignore[assignment]
+    """Lists the newest revisions of an endpoint's ranking, the newest first."""
 
 class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers which candidate fits an endpoint's live traffic best."""
@@ -73,8 +81,8 @@ class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ranking_pb2.WatchRankingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_ranking_pb2.WatchRankingResponse], _abc.AsyncIterator[_ranking_pb2.WatchRankingResponse]]:
-        """Sends the newest ranking at once and every new one after it. A slow reader
-        gets the newest, not every one.
+        """Sends the newest ranking at once, and a newer one when the order, a state, the recommended candidate
+        or a segment's top candidate changed. A slow reader gets the newest, not every one.
         """
 
     @_abc_1.abstractmethod
@@ -84,5 +92,21 @@ class RankingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ranking_pb2.ExplainCandidateResponse, _abc.Awaitable[_ranking_pb2.ExplainCandidateResponse]]:
         """Tells why a candidate has its rank."""
+
+    @_abc_1.abstractmethod
+    def PinBaseline(
+        self,
+        request: _ranking_pb2.PinBaselineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ranking_pb2.PinBaselineResponse, _abc.Awaitable[_ranking_pb2.PinBaselineResponse]]:
+        """Takes the newest ranking as the one that Ranking.since_baseline compares with."""
+
+    @_abc_1.abstractmethod
+    def ListRevisions(
+        self,
+        request: _ranking_pb2.ListRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ranking_pb2.ListRevisionsResponse, _abc.Awaitable[_ranking_pb2.ListRevisionsResponse]]:
+        """Lists the newest revisions of an endpoint's ranking, the newest first."""
 
 def add_RankingServiceServicer_to_server(servicer: RankingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

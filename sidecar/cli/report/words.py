@@ -11,9 +11,12 @@ STATES: Final[Mapping[State, str]] = {
     State.OK: "The estimate stands within its assumptions, listed below.",
     State.TIED: "The leaders cannot be told apart on this traffic; they share a rank, and cost may decide.",
     State.NEAR_CHANCE: "Agreement is hardly more than chance gives, so it says little about who is right.",
-    State.INSUFFICIENT_DATA: "There are too few items or candidates to compare, or no classes to judge by.",
+    State.INSUFFICIENT_DATA: (
+        "Too few items or candidates, no classes to judge by, or a cost that counts is not known."
+    ),
     State.OUT_OF_SUPPORT: "The traffic lies outside what the candidate was trained on; votes may mislead.",
     State.UNAVAILABLE: "The candidate gave no answers that can be compared.",
+    State.BREAKS_CONSTRAINT: "The candidate is not probable enough to keep a bound, so it is listed last.",
 }
 
 ASSUMPTIONS: Final = (

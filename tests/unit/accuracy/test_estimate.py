@@ -58,15 +58,7 @@ def test_independent_candidates_are_put_in_order_and_estimated_from_below(seed: 
 
 def test_a_clear_best_is_best_in_all_draws() -> None:
     found = estimated(pool(independent([0.95, 0.6, 0.6, 0.6], 1000)[1]))
-    assert found.p_best() == pytest.approx([1, 0, 0, 0], abs=0.01)
-    assert found.better(0, 1, 0.9)
-    assert not found.better(1, 0, 0.9)
-
-
-def test_p_best_splits_ties() -> None:
-    draws = np.array([[0.5, 0.5, 0.1], [0.7, 0.2, 0.1]])
-    found = AccuracyEstimate(draws.mean(axis=0), draws.mean(axis=0), draws, np.zeros(3))
-    assert found.p_best().tolist() == [0.75, 0.25, 0]
+    assert (found.draws.argmax(axis=1) == 0).mean() >= 0.99
 
 
 def test_the_interval_narrows_with_items() -> None:
@@ -117,7 +109,7 @@ def test_the_order_of_items_changes_nothing(order: list[int]) -> None:
 @pytest.mark.parametrize("votes", [np.zeros((3, 40), int), np.array([[0], [1]]), np.zeros((2, 1), int)])
 def test_degenerate_windows_have_finite_estimates(votes: Array) -> None:
     found = estimated(pool(votes))
-    for values in (found.value, found.draws, found.kappa, found.p_best()):
+    for values in (found.value, found.draws, found.kappa):
         assert np.isfinite(values).all()
     assert ((found.draws >= 0) & (found.draws <= 1 + 1e-12)).all()
 
@@ -166,7 +158,7 @@ def test_errors_of_the_model_widen_the_intervals() -> None:
 def test_validation_speaks_for_those_alone_that_the_traffic_is_like() -> None:
     of = pool(independent([0.6, 0.6, 0.6], 500)[1], [VALIDATED, ELSEWHERE, HERE])
     without, with_it = (estimated(of, dataclasses.replace(EXACT, validated=one)) for one in (0, 0.5))
-    assert with_it.value[0] == pytest.approx((without.value[0] + 0.88) / 2)
+    assert with_it.value[0] == pytest.approx((without.value[0] + 0.88) / 2, abs=1e-3)
     assert with_it.value[1:] == pytest.approx(without.value[1:])
     assert with_it.draws[:, 0].mean() > without.draws[:, 0].mean() or without.value[0] > 0.88
 
@@ -175,7 +167,6 @@ def test_candidates_that_vote_alike_err_alike() -> None:
     votes = independent([0.9, 0.7, 0.6], 300)[1][[0, 0, 1, 2]]
     found = estimated(pool(votes), dataclasses.replace(EXACT, shared_sd=0.3, own_sd=0.5))
     assert found.draws[:, 0] == pytest.approx(found.draws[:, 1])
-    assert not found.better(0, 1, 0.9)
 
 
 def test_resolution_is_the_correlation_that_the_draws_let_expect() -> None:

@@ -106,7 +106,7 @@ def test_coverage_counts_the_intervals_that_hold_the_truth() -> None:
         State.TIED,
         "",
         tuple(
-            CandidateRank(name, 1, State.TIED, "", Estimate(low, low, high), None)
+            CandidateRank(name, 1, State.TIED, "", Estimate(low, low, high))
             for name, (low, high) in intervals.items()
         ),
     )

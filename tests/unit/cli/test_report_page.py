@@ -18,6 +18,7 @@ from sidecar.domain.ranking import (
     MeasureValue,
     Ranking,
     Segment,
+    Standing,
     State,
 )
 
@@ -84,7 +85,7 @@ def candidate(name: str, value: float, rank: int = 1, **changes: Any) -> Candida
         State.OK,
         "",
         accuracy,
-        0.5,
+        standing=Standing(0.5, 0.0, 0.5, Estimate(1.0, 1.0, 1.0), {}),
         measures=(measured("agreement", value), measured("jsd", 1 - value, -1), measured("energy", None)),
         shifted_features=(FeatureShift("width", 0.3, 0.1, 0.25),),
     )
@@ -95,7 +96,7 @@ def ranking(*candidates: CandidateRank, **changes: Any) -> Ranking:  # noqa: ANN
     return replace(Ranking(4, State.OK, "", candidates), **changes)
 
 
-LOST = CandidateRank("lost", 0, State.UNAVAILABLE, "its file is gone", None, None)
+LOST = CandidateRank("lost", 0, State.UNAVAILABLE, "its file is gone", None)
 POOL = ranking(candidate("near", 0.9), candidate("far", 0.6, 2, shifted_features=()), LOST)
 VOTES = {"near": np.array([0, 1, 2, 2]), "far": np.array([0, 1, 1, 1])}
 

@@ -68,7 +68,7 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
         ),
         ("every: 5s", "every: soon", "write a number with a unit (ms, s, m, h), like 5s"),
         ("digits-eu, prof", "digits-2024, prof", "endpoints[0].candidates[1].name: 'digits-2024' is taken"),
-        ("[accuracy]", "[beauty]", "endpoints[0].ranking.objectives[0]: Input should be 'accuracy'"),
+        ("[accuracy]", "[beauty]", "ranking.objectives[0]: objective 'beauty' is none of accuracy"),
         ("    incumbent: digits-2024\n", "", "endpoints[0].incumbent: Field required"),
         (
             "[accuracy]",

@@ -74,9 +74,11 @@ def test_candidates_come_best_first_with_everything_that_is_known() -> None:
         "state": State.UNAVAILABLE,
         "reason": "broken file",
         "accuracy": None,
-        "p_best": None,
         "measures": (),
         "shifted_features": (),
+        "objectives": {},
+        "p_feasible": None,
+        "standing": None,
     }
 
 
@@ -218,7 +220,7 @@ def test_one_candidate_has_no_consensus() -> None:
 def test_candidates_that_all_answer_alike_are_tied_without_an_accuracy() -> None:
     found = made(evidence([HERE] * 3, LIVE, answers(0.9)[[0, 0, 0]], LABELS), "abc")
     assert found.state is State.TIED
-    assert [(one.rank, one.accuracy, one.p_best) for one in found.candidates] == [(1, None, 1 / 3)] * 3
+    assert [(one.rank, one.accuracy, one.p_best) for one in found.candidates] == [(1, None, None)] * 3
 
 
 def test_no_candidate_answers() -> None:
@@ -242,9 +244,7 @@ def test_no_answer_holds_a_nan(candidates: int, items: int, classes: int, seed: 
         numbers = [number for e in estimates if e is not None for number in (e.value, e.low, e.high)]
         assert all(math.isfinite(number) for number in numbers)
         assert one.p_best is None or 0 <= one.p_best <= 1
-    assert sum(one.p_best or 0 for one in found.candidates) == pytest.approx(
-        0 if found.state is State.INSUFFICIENT_DATA else 1
-    )
+    assert sum(one.p_best or 0 for one in found.candidates) == pytest.approx(1 if found.prospects else 0)
 
 
 def test_segments_found_by_the_answers_are_less_sure_than_known_ones() -> None:

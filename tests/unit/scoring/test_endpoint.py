@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sidecar.config.schema import Candidate, Endpoint
+from sidecar.costs import Costs
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.ranking import Ranking, Segment, State
@@ -56,7 +57,10 @@ class Stage:
             (folder / name).touch()
         self.settings = settings
         self.scorer = EndpointScorer(
-            self.endpoint("a", "b", "c"), open_model=self.open, clock=lambda: self.now
+            self.endpoint("a", "b", "c"),
+            open_model=self.open,
+            costs=Costs(shadow_threads=1),
+            clock=lambda: self.now,
         )
 
     def endpoint(self, *names: str) -> Endpoint:

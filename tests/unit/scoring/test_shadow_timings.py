@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sidecar.config.schema import Endpoint
+from sidecar.costs import Costs
 from sidecar.domain.tensors import Array, Batch, TensorSpec
 from sidecar.scoring.endpoint import EndpointScorer
 from sidecar.scoring.report import report
@@ -49,6 +50,7 @@ def scorer(model: Ticking, tmp_path: Path) -> EndpointScorer:
     return EndpointScorer(
         Endpoint.model_validate({"name": "e", "incumbent": "a", "candidates": [candidate]}),
         open_model=lambda _: (model, made),
+        costs=Costs(shadow_threads=1),
         clock=lambda: model.now,
     )
 

@@ -94,11 +94,11 @@ class Stage:
         context: Any = None
         return asyncio.run(self.service.predict(request, context))
 
-    def objectives(self, **options: Any) -> dict[str, performance_pb2.Objective]:  # noqa: ANN401 - any option
+    def objectives(self, **options: Any) -> dict[str, performance_pb2.PredictedObjective]:  # noqa: ANN401 - any option
         return {one.name: one for one in self.ask(**options).objectives}
 
 
-def width(objective: performance_pb2.Objective) -> float:
+def width(objective: performance_pb2.PredictedObjective) -> float:
     return math.log(objective.value.high / objective.value.low)
 
 

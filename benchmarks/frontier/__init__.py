@@ -1,0 +1,1 @@
+"""The random frontier on published results of image models, and what the frontier's kernels cost."""
