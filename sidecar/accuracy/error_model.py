@@ -17,8 +17,8 @@ from sidecar.domain.tensors import Array, Floats
 
 # Log odds of 0 and 1 are infinite: one right and one wrong answer in a hundred are always possible.
 _ROOM = 0.01
-# Consensus and validation are then two estimates; the one that saw this traffic counts more.
-_VALIDATED = 0.25
+# Consensus and validation are then two estimates, and neither is known to be the better one.
+_VALIDATED = 0.5
 _RIDGE = 0.002
 _STEPS = 30
 # Deviations below this, in log odds, count as squares: otherwise weights grow without bound.

@@ -107,7 +107,9 @@ def correctness(
     # Probabilities say more than votes where the first guess decides which optimum is found.
     leaning: Floats = np.tensordot(weights, evidence.probabilities, axes=1)
     first: Floats = np.stack([np.bincount(place.ravel(), one, len(counts)) for one in leaning.T], axis=1)
-    prior = confusion_prior(evidence.profiles, evidence.labels, support.fits * VALIDATION_SHARE, items)
+    prior = confusion_prior(
+        evidence.profiles, evidence.labels, support.fits * support.trust * VALIDATION_SHARE, items
+    )
     consensus = dawid_skene(patterns, prior, weights, counts, first + _FIRST_ROOM)
     right = consensus.posterior[np.arange(len(counts)), patterns]
     drawn = _resample(counts, draws, rng) @ right.T
@@ -147,9 +149,16 @@ def estimate_accuracy(
     value, drawn = model.corrected(consensus), model.drawn(draws, alike.ravel(), rng)
     known = support.fits & np.isfinite(support.validation)
     # Skill moves with a candidate to traffic of another class mix; a share of right answers does not.
-    skilled = chance + support.validation * (1 - chance)
-    moved = np.where(known, model.validated * (skilled - value), 0.0)
-    return AccuracyEstimate(consensus, value + moved, np.clip(drawn + moved, 0, 1), kappa)
+    skilled = chance + np.where(known, support.validation, 0.0) * (1 - chance)
+    # How much it counts is not known either: where it contradicts the consensus the draws lie between them.
+    weight = known * model.validated * support.trust
+    drawn_weight = weight * rng.uniform(0, 2, size=(len(drawn), 1))
+    return AccuracyEstimate(
+        consensus,
+        value + weight * (skilled - value),
+        np.clip(drawn + drawn_weight * (skilled - drawn), 0, 1),
+        kappa,
+    )
 
 
 def _answer_noise(

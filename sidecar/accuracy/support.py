@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.tensors import Array, Floats
-from sidecar.measures.likeness import beyond_chance
+from sidecar.measures.likeness import beyond_chance, pool_beyond_chance
 from sidecar.measures.table import measure_all
 
 # With less, next to nothing of the traffic looks like the source: of the source's own partitions
@@ -19,6 +19,8 @@ SUPPORTED: Final = 0.05
 # what the source's validation says holds for it. Fresh items of a source's own reach both.
 _FITTING: Final = 0.8
 _NEAR: Final = 0.5
+# Candidates for one thing agree at least this much more than their skills alone would make them.
+_SHARED: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,13 @@ class Support:
         distances: moment shift from the source; infinite where that is not known [C].
         validation: agreement with the truth beyond chance on validation data; NaN where that is not
             known [C].
+        trust: how far the validations of those that the traffic is like are borne out, 0 to 1.
     """
 
     coverage: tuple[float | None, ...]
     distances: Floats
     validation: Floats
+    trust: float = 1.0
 
     @property
     def fits(self) -> Array:
@@ -58,7 +62,34 @@ def support(evidence: Evidence) -> Support:
         distances.append(np.inf if shift is None else shift.value)
     validations = (None if profile is None else profile.validation for profile in evidence.profiles)
     skills = [np.nan if one is None else _beyond_chance(one.confusion) for one in validations]
-    return Support(tuple(coverage), np.array(distances), np.array(skills))
+    known = Support(tuple(coverage), np.array(distances), np.array(skills))
+    fitting = np.flatnonzero(known.fits & np.isfinite(known.validation))
+    if len(fitting) < 2:  # noqa: PLR2004 - a single one, which nothing can contradict
+        return known
+    votes = evidence.votes[fitting]
+    return replace(known, trust=_trust(votes, known.validation[fitting], len(evidence.labels)))
+
+
+def _trust(votes: Array, skills: Floats, classes: int) -> float:
+    """How far candidates that should be as good as on their validation data are borne out by each other.
+
+    Even if their errors had nothing to do with each other, two of them would agree beyond chance in the
+    product of their skills; errors of models that were made for one thing are shared. Where they agree
+    no more than that, their validation does not hold here: other classes, or other right answers.
+
+    Args:
+        votes: of those candidates, at least two [F, n].
+        skills: agreement with the truth beyond chance [F].
+        classes: K.
+
+    Returns:
+        0 to 1.
+    """
+    independent = np.outer(skills, skills)[np.triu_indices(len(skills), 1)].mean()
+    if independent <= 0:
+        return 0.0
+    excess = pool_beyond_chance(votes, classes) / independent - 1
+    return float(np.clip(excess / _SHARED, 0, 1))
 
 
 def _beyond_chance(confusion: Array) -> float:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def demo(*, hold: Flag = False, format: Literal["table", "json"] = "table", seed: int = 0) -> None:  # noqa: A002 - the option's name
-    """Serves five digit models, sends traffic that drifts twice, and judges the rankings.
+    """Serves six digit models, sends traffic that drifts twice, and judges the rankings.
 
     Args:
         hold: keep serving at the end, and print lines to try.
@@ -81,6 +81,15 @@ def _print(console: Console, format: str, running: Demo, phases: list[Phase]) ->
         correlation = "-" if phase.spearman is None else f"{phase.spearman:.2f}"
         table.add_row(phase.name, phase.top, phase.best, f"{phase.regret:.3f}", correlation, phase.state)
     console.print(table)
+    others = Table(
+        title=f"what comes first on {phases[0].name} digits when something else counts", title_justify="left"
+    )
+    for name in ("what counts", "first", "accuracy", "latency", "last, as it breaks the bound"):
+        others.add_column(name)
+    for one in running.preferred:
+        latency = f"{one.latency_s * 1e6:.0f} us"
+        others.add_row(one.counts, one.first, f"{one.accuracy:.3f}", latency, ", ".join(one.broken) or "-")
+    console.print(others)
     counts = running.accounting()
     console.print(
         f"requests: {counts['seen']} seen = {counts['sampled']} sampled + {counts['skipped']} skipped "

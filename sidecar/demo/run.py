@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import grpc
 import numpy as np
 import tritonclient.grpc as triton
 import yaml
-from pilotfish.v1 import ranking_pb2
+from pilotfish.v1 import ranking_pb2, ranking_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
 from sidecar.app import Sidecar
@@ -31,6 +32,10 @@ _ITEMS = 800
 _WINDOW_ITEMS = 400
 _PER_SECOND = 160
 _CATCH_UP_S = 30.0
+_LATENCY = "latency_p50_s"
+# Single images that a candidate is timed with, and parts of them whose medians tell how sure that is.
+_RUNS = 400
+_PARTS = 8
 
 Show = Callable[[str, ranking_pb2.Ranking], None]
 
@@ -47,28 +52,43 @@ class Phase:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class Preferred:
+    """What comes first in the first phase's ranking when something else counts."""
+
+    counts: str
+    first: str
+    accuracy: float
+    latency_s: float
+    broken: list[str]
+
+
 def build(folder: Path, seed: int, told: Callable[[str], None]) -> Path:
     """Trains and profiles the candidates; returns the configuration file."""
     data = digits.load(seed)
     candidates = []
-    for domain in digits.DOMAINS:
-        told(domain)
-        digits.train(domain, data, folder, seed)
-        model = OnnxModel(folder / f"{domain}.onnx")
+    for source in digits.CANDIDATES:
+        told(source)
+        digits.train(source, data, folder, seed)
+        model = OnnxModel(folder / f"{source}.onnx")
         profile = build_profile(
             model,
-            open_rows(folder / f"{domain}-train.npz", model.inputs, label="label"),
-            open_rows(folder / f"{domain}-validation.npz", model.inputs, label="label"),
+            open_rows(folder / f"{source}-train.npz", model.inputs, label="label"),
+            open_rows(folder / f"{source}-validation.npz", model.inputs, label="label"),
             output=class_output(model),
             classes=digits.CLASSES,
             partition_rows=100,
             seed=seed,
             progress=lambda _: None,
         )
-        write_profile(profile, folder / f"{domain}.safetensors")
-        name = f"digits-{domain}"
+        write_profile(profile, folder / f"{source}.safetensors")
         candidates.append(
-            {"name": name, "profile": f"{domain}.safetensors", "onnx": {"path": f"{domain}.onnx"}}
+            {
+                "name": f"digits-{source}",
+                "profile": f"{source}.safetensors",
+                "onnx": {"path": f"{source}.onnx"},
+                "objectives": {_LATENCY: _timed(model, data.live[0])},
+            }
         )
     endpoint = {
         "name": ENDPOINT,
@@ -89,6 +109,22 @@ def build(folder: Path, seed: int, told: Callable[[str], None]) -> Path:
     return path
 
 
+def _timed(model: OnnxModel, images: Array) -> dict[str, float]:
+    """Runs the model on single images; its median time, and the range of the medians of parts of the runs."""
+    seconds = np.empty(_RUNS)
+    for number in range(_RUNS):
+        image = images[number % len(images)][None].astype(np.float32)
+        start = time.perf_counter()
+        model.run({digits.INPUT: image})
+        seconds[number] = time.perf_counter() - start
+    medians = np.median(seconds.reshape(_PARTS, -1), axis=1)
+    return {
+        "value": float(np.median(seconds)),
+        "low": float(medians.min()),
+        "high": float(medians.max()),
+    }
+
+
 class Demo:
     """A running sidecar and a client that sends it digits."""
 
@@ -96,7 +132,10 @@ class Demo:
         self._folder = path.parent
         self._digits = digits.load(seed)
         self._rng = np.random.default_rng([seed, len(digits.DOMAINS)])
-        self.sidecar = Sidecar(path, load_config(path))
+        config = load_config(path)
+        self._latencies = {one.name: one.objectives[_LATENCY].value for one in config.endpoints[0].candidates}
+        self.preferred: list[Preferred] = []
+        self.sidecar = Sidecar(path, config)
 
     async def phase(self, domain: str, show: Show, ended: Show) -> Phase:
         """Sends one phase's traffic and judges the ranking at its end."""
@@ -108,7 +147,44 @@ class Demo:
         finally:
             watch.cancel()
         ended(domain, ranking)
+        if domain == PHASES[0]:
+            self.preferred = await self._preferred()
         return self._judge(domain, ranking, images[-_WINDOW_ITEMS:], labels[-_WINDOW_ITEMS:])
+
+    async def _preferred(self) -> list[Preferred]:
+        """Asks for the newest ranking by what else may count, as a router would."""
+        accuracy = ranking_pb2.Objective(name="accuracy")
+        latency = ranking_pb2.Objective(name=_LATENCY)
+        slowest = max(self._latencies.values())
+        bound = ranking_pb2.Constraint(objective=_LATENCY, at_most=slowest / 2)
+        asked = {
+            "accuracy": ranking_pb2.Preference(objectives=[accuracy]),
+            f"accuracy, {_LATENCY}": ranking_pb2.Preference(objectives=[accuracy, latency]),
+            f"accuracy, {_LATENCY} <= {slowest / 2:.2g}": ranking_pb2.Preference(
+                objectives=[accuracy], constraints=[bound]
+            ),
+        }
+        found = []
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.sidecar.grpc_port}") as channel:
+            rankings = ranking_pb2_grpc.RankingServiceStub(channel)
+            for counts, preference in asked.items():
+                response = await rankings.GetRanking(
+                    ranking_pb2.GetRankingRequest(endpoint=ENDPOINT, preference=preference)
+                )
+                candidates = response.ranking.candidates
+                first = candidates[0]
+                found.append(
+                    Preferred(
+                        counts=counts,
+                        first=first.name,
+                        accuracy=round(first.accuracy.value, 3),
+                        latency_s=self._latencies[first.name],
+                        broken=[
+                            one.name for one in candidates if one.state == ranking_pb2.STATE_BREAKS_CONSTRAINT
+                        ],
+                    )
+                )
+        return found
 
     async def hold(self) -> None:
         """Keeps sending the last phase's traffic, slowly."""
@@ -215,6 +291,7 @@ def as_json(demo: Demo, phases: list[Phase]) -> dict[str, object]:
     """The demo's outcome as one object."""
     return {
         "phases": [asdict(phase) for phase in phases],
+        "preferred": [asdict(one) for one in demo.preferred],
         "accounting": demo.accounting(),
         "grpc": f"127.0.0.1:{demo.sidecar.grpc_port}",
         "http": f"127.0.0.1:{demo.sidecar.http.port}",

@@ -216,6 +216,10 @@ def test_the_demo_picks_well_and_accounts_for_everything() -> None:
     assert [phase["name"] for phase in document["phases"]] == ["upright", "rotated", "noisy"]
     for phase in document["phases"]:
         assert phase["regret"] <= 0.05 or phase["state"] == "TIED"
+    by_accuracy, by_both, bounded = document["preferred"]
+    assert by_both["first"] != "digits-ensemble"
+    assert (by_accuracy["broken"], by_both["broken"]) == ([], [])
+    assert bounded["broken"] == ["digits-ensemble"]
     counts = document["accounting"]
     assert counts["seen"] == counts["sampled"] + counts["skipped"] + counts["dropped"] > 0
     assert document["grpc"]

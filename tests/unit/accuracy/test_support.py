@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sidecar.accuracy.support import SUPPORTED, support
+from sidecar.accuracy.support import SUPPORTED, _trust, support
 from sidecar.domain.evidence import Evidence
+from sidecar.domain.tensors import Array
 from tests.unit.measures.made_evidence import evidence, profile
 
 RNG = np.random.default_rng(0)
@@ -52,3 +53,24 @@ def test_where_no_source_is_known_nothing_is_near_or_strange() -> None:
     assert np.isinf(found.distances).all()
     assert not (found.fits | found.strange).any()
     assert support(of(0, 20)).strange.tolist() == [False, True]
+
+
+def test_validation_is_trusted_where_candidates_agree_more_than_their_skills_alone_would_make_them() -> None:
+    truth = RNG.integers(4, size=4000)
+    shared = RNG.random(4000) < 0.6
+
+    def votes(by_themselves: float) -> Array:
+        """Three that are right where the first is, as far as they do not err by themselves."""
+        own = RNG.random((3, 4000)) < by_themselves
+        right = np.where(own, RNG.random((3, 4000)) < 0.6, shared)
+        return np.where(right, truth, (truth + 1 + RNG.integers(3, size=(3, 4000))) % 4)
+
+    skill = np.full(3, (0.6 - 0.25) / 0.75)
+    assert _trust(votes(0.0), skill, 4) == 1
+    assert _trust(votes(1.0), skill, 4) == pytest.approx(0, abs=0.2)
+    assert _trust(RNG.integers(4, size=(3, 4000)), skill, 4) == 0
+    assert _trust(votes(0.0), np.zeros(3), 4) == 0
+
+
+def test_a_single_candidate_that_fits_is_contradicted_by_nobody() -> None:
+    assert support(of(0, 20)).trust == 1
