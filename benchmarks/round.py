@@ -34,7 +34,7 @@ from sidecar.profiles.build import build_profile
 from sidecar.profiles.data import open_rows
 from sidecar.profiles.file import write_profile
 from sidecar.scoring.endpoint import EndpointScorer
-from sidecar.scoring.opening import OpenOnnx
+from sidecar.scoring.opening import OpenModels
 from sidecar.shadow.onnx import OnnxModel, class_output
 
 CANDIDATES = 20
@@ -80,26 +80,12 @@ def costs(
     centres = rng.normal(size=(CLASSES, features))
     candidates = []
     for number in range(CANDIDATES):
-        rows, labels = drawn(rng, centres, TRAIN_ROWS, number / CANDIDATES)
-        path = folder / f"{number}.onnx"
-        path.write_bytes(made((rows, labels), number).SerializeToString())
-        np.savez(folder / "train.npz", x=rows, y=labels)
-        model = OnnxModel(path)
-        profile = build_profile(
-            model,
-            open_rows(folder / "train.npz", model.inputs, label="y"),
-            open_rows(folder / "train.npz", model.inputs, label="y"),
-            output=class_output(model),
-            classes=tuple(str(label) for label in range(CLASSES)),
-            partition_rows=500,
-            seed=0,
-            progress=lambda _: None,
-        )
-        write_profile(profile, folder / f"{number}.safetensors")
+        rows = drawn(rng, centres, TRAIN_ROWS, number / CANDIDATES)
+        path = profiled(folder / f"{number}.onnx", rows, made(rows, number))
         candidates.append(
             {
                 "name": str(number),
-                "profile": str(folder / f"{number}.safetensors"),
+                "profile": str(path.with_suffix(".safetensors")),
                 "onnx": {"path": str(path)},
             }
         )
@@ -112,7 +98,7 @@ def costs(
         }
     )
     scorer = EndpointScorer(
-        endpoint, open_model=OpenOnnx(threads=1), costs=Costs(shadow_threads=1), clock=time.monotonic
+        endpoint, open_model=OpenModels(threads=1), costs=Costs(shadow_threads=1), clock=time.monotonic
     )
     scorer.load()
     items, _ = drawn(rng, centres, ITEMS, 0.5)
@@ -126,6 +112,25 @@ def costs(
     if any(one.ranking.candidates[0].accuracy is None for one in rounds):
         raise RuntimeError(rounds[0].ranking.reason)
     return shadow, whole - shadow, statistics.median(one.seconds for one in rounds)
+
+
+def profiled(path: Path, rows: Rows, made: onnx.ModelProto) -> Path:
+    """Writes a model, and its profile of these rows beside it."""
+    path.write_bytes(made.SerializeToString())
+    np.savez(path.with_name("train.npz"), x=rows[0], y=rows[1])
+    model = OnnxModel(path)
+    profile = build_profile(
+        model,
+        open_rows(path.with_name("train.npz"), model.inputs, label="y"),
+        open_rows(path.with_name("train.npz"), model.inputs, label="y"),
+        output=class_output(model),
+        classes=tuple(str(label) for label in range(CLASSES)),
+        partition_rows=500,
+        seed=0,
+        progress=lambda _: None,
+    )
+    write_profile(profile, path.with_suffix(".safetensors"))
+    return path
 
 
 def drawn(rng: np.random.Generator, centres: Array, rows: int, shift: float) -> Rows:

@@ -32,7 +32,7 @@ from sidecar.serving.ranking import RankingService
 from sidecar.serving.traffic import TrafficService
 from sidecar.shadow.onnx import OnnxModel
 from sidecar.telemetry.metrics import Metrics, Reading
-from sidecar.telemetry.notices import ProxyNotices
+from sidecar.telemetry.notices import CaptureNotices
 
 _WATCH_S = 1.0
 
@@ -42,6 +42,7 @@ log = structlog.get_logger("pilotfish")
 def _open_incumbent(incumbent: Candidate) -> OnnxModel:
     """The model that answers where there is no upstream."""
     onnx = incumbent.onnx
+    assert onnx is not None, "an endpoint refuses others"  # noqa: S101 - for mypy
     return OnnxModel(onnx.path, threads=onnx.threads or threads_within(math.inf), options=onnx.session)
 
 
@@ -65,7 +66,7 @@ class Sidecar:
         self._intakes: dict[str, Intake] = {}
         self.listeners = Listeners(_open_incumbent)
         self._ranking = RankingService(self, self.board, max_watchers=config.serve.max_watchers)
-        self._notices = ProxyNotices(time.monotonic)
+        self._notices = CaptureNotices(time.monotonic)
         self._health = health.aio.HealthServicer()
         self._serve = config.serve
         self._cpu_share = config.scoring.cpu_share
@@ -75,7 +76,8 @@ class Sidecar:
         registry.register(Metrics(self._read))
         ProcessCollector(registry=registry)
         self.http = http.HttpServer(
-            http.application(registry, self._missing), *split_address(config.serve.http)
+            http.application(registry, self._missing, self.listeners.event_sink),
+            *split_address(config.serve.http),
         )
 
     async def start(self) -> None:
@@ -99,7 +101,7 @@ class Sidecar:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         self._task = asyncio.create_task(self._every_second(), name="pilotfish-watch")
         self._ready = True
-        log.info("serving", grpc=self.grpc_port, http=self.http.port, proxies=self.listeners.addresses)
+        log.info("serving", grpc=self.grpc_port, http=self.http.port, captures=self.listeners.addresses)
 
     async def close(self) -> None:
         """Stops accepting, lets open calls finish within the grace, ends scoring."""
@@ -199,8 +201,8 @@ class Sidecar:
             await asyncio.sleep(_WATCH_S)
             try:
                 self.board.age()
-                for listen, proxy in self.listeners.proxies.items():
-                    self._notices.look(listen, proxy.counts)
+                for place, listener in self.listeners.running.items():
+                    self._notices.look(place, listener.counts)
                 if self._watch.changed():
                     await self._reload()
             except Exception:
@@ -235,7 +237,7 @@ class Sidecar:
         return Reading(
             accounting={name: intake.counts for name, intake in self._intakes.items()},
             snapshots=self.board.snapshots(),
-            proxies={listen: proxy.counts for listen, proxy in self.listeners.proxies.items()},
+            captures={place: listener.counts for place, listener in self.listeners.running.items()},
             scoring_up=self.link.running,
             scoring_restarts=self.link.restarts,
             queued_bytes=self.link.queued_bytes,

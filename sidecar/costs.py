@@ -26,7 +26,6 @@ _MOVES: Final = {"latency_p50_s": 1, "latency_p99_s": 1, "throughput_per_s": -1}
 _TIMED: Final = "latency_p50_s"
 # Configurations of a file whose predictions are kept: those of its candidates, and some that callers ask for.
 _REMEMBERED: Final = 64
-_UNTIMED: Final = scoring_pb2.ShadowTiming()
 
 _Models = Mapping[str, PerformanceModel]
 
@@ -111,10 +110,7 @@ class Costs:
         first = next(iter(models.values()))
         codes = first.space.code({**performance.configuration, **(asked or {})})
         objectives = self._read[performance.model].at(codes)
-        # A session with entries of its own is not what the model was measured with.
-        shifted = _shift(
-            models, codes, _UNTIMED if candidate.onnx.session else timing, self._shadowed(candidate, timing)
-        )
+        shifted = self._shift(candidate, models, codes, timing)
         moving = _MOVES.keys() & objectives.keys() if shifted is not None else frozenset()
         return Predicted(
             configuration=first.space.configuration(codes),
@@ -138,10 +134,19 @@ class Costs:
             self._read[path] = _Read(stamp, read_models(path))
         return self._read[path].models
 
-    def _shadowed(self, candidate: Candidate, timing: scoring_pb2.ShadowTiming) -> dict[str, Value]:
-        """The configuration that the timing is of."""
+    def _shift(
+        self, candidate: Candidate, models: _Models, codes: Floats, timing: scoring_pb2.ShadowTiming
+    ) -> Shift | None:
+        """What the shadow's runs say; None where they were not what the model was measured with.
+
+        So it is behind a server, where the way there was timed too, and in a session with entries of its own.
+        """
+        if candidate.onnx is None or candidate.onnx.session:
+            return None
         threads = candidate.onnx.threads or self._shadow_threads
-        return shadow_configuration(threads=threads, batch_size=timing.batch_size)
+        return _shift(
+            models, codes, timing, shadow_configuration(threads=threads, batch_size=timing.batch_size)
+        )
 
 
 def _estimate(model: PerformanceModel, codes: Floats) -> Estimate:

@@ -1,93 +1,159 @@
-"""The proxies that the configuration asks for: one a `listen` address, shared by endpoints."""
+"""The captures that the configuration asks for: one a kind and address or path, shared by endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
+from sidecar.capture import ext_proc, mirror
+from sidecar.capture.cloud_events import EventSink
+from sidecar.capture.copies import CopyServer
+from sidecar.capture.counts import CaptureCounts, Place
 from sidecar.capture.embedded import Answer, EmbeddedServer
 from sidecar.capture.intake import Intake
 from sidecar.capture.proxy import Proxy
-from sidecar.config.schema import Candidate, Endpoint
+from sidecar.config import schema
+from sidecar.config.schema import Candidate, CloudEvents, Endpoint
 
 # As large as protobuf allows: whatever the model takes, the embedded server passes on to it.
 _MAX_MESSAGE_BYTES = (1 << 31) - 1
 _DRAIN_S = 10.0
+_BEGIN = {"mirror": mirror.begin, "observer": ext_proc.begin}
 
 
-@dataclass(frozen=True, slots=True)
-class _Listener:
-    upstream: str | None
-    proxy: Proxy
+class Listener(Protocol):
+    """A running capture."""
+
+    @property
+    def address(self) -> str:
+        """Where it can be reached."""
+        ...
+
+    @property
+    def counts(self) -> CaptureCounts:
+        """The counts up to now."""
+        ...
+
+    def watch(self, intakes: Mapping[str, Intake]) -> None:
+        """Replaces the intakes, by model name."""
+        ...
+
+    async def start(self) -> None:
+        """Begins to listen, or UnavailableError."""
+        ...
+
+    async def close(self, grace_s: float) -> None:
+        """Ends within the grace; again does nothing."""
+        ...
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """What the configuration asks of one place."""
+
+    upstream: str | None = None
+    envoy: str | None = None
+    intakes: dict[str, Intake] = field(default_factory=dict)
 
 
 class Listeners:
-    """Starts, changes and stops proxies; one whose upstream stays keeps its connections."""
+    """Starts, changes and stops captures; what stays where it is keeps its connections."""
 
     def __init__(self, open_answer: Callable[[Candidate], Answer]) -> None:
         self._open_answer = open_answer
         self._answers: dict[str, Answer] = {}
         self._incumbents: dict[str, Candidate] = {}
         self._embedded: EmbeddedServer | None = None
-        self._listeners: dict[str, _Listener] = {}
-        self._listen_of: dict[str, str] = {}
+        self._running: dict[Place, Listener] = {}
+        self._upstreams: dict[Place, str | None] = {}
+        self._place_of: dict[str, Place] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where clients connect, by endpoint."""
-        return {name: self._listeners[listen].proxy.address for name, listen in self._listen_of.items()}
+        """Where an endpoint's traffic is taken in, by endpoint; of several the last that is configured."""
+        return {name: self._running[place].address for name, place in self._place_of.items()}
 
     @property
-    def proxies(self) -> dict[str, Proxy]:
-        """The running proxies, by the configured address."""
-        return {listen: listener.proxy for listen, listener in self._listeners.items()}
+    def running(self) -> Mapping[Place, Listener]:
+        """The running captures."""
+        return self._running
+
+    def event_sink(self, path: str) -> EventSink | None:
+        """What takes the events that are posted to a path."""
+        sink = self._running.get(Place("cloudevents", path))
+        return sink if isinstance(sink, EventSink) else None
 
     async def apply(self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]) -> None:
-        """Brings the proxies in line with the endpoints; intakes are by endpoint.
+        """Brings the captures in line with the endpoints; intakes are by endpoint.
 
         Raises:
             UnavailableError: an address cannot be listened on.
             InvalidError: an endpoint has no upstream and its incumbent cannot be loaded.
         """
-        watched: defaultdict[str, dict[str, Intake]] = defaultdict(dict)
-        upstreams: dict[str, str | None] = {}
-        incumbents: dict[str, Candidate] = {}
-        self._listen_of = {}
-        for endpoint in endpoints:
-            for capture in endpoint.capture:
-                model = capture.proxy.model or endpoint.name
-                watched[capture.proxy.listen][model] = intakes[endpoint.name]
-                upstreams[capture.proxy.listen] = capture.proxy.upstream
-                self._listen_of[endpoint.name] = capture.proxy.listen
-                if capture.proxy.upstream is None:
-                    serving = (one for one in endpoint.candidates if one.name == endpoint.incumbent)
-                    incumbents[model] = next(serving)
+        wanted, incumbents = self._wanted(endpoints, intakes)
         await self._answer(incumbents)
         # What may fail comes first, so that a refused change touches nobody's connection.
-        for listen in upstreams.keys() - self._listeners.keys():
-            upstream = upstreams[listen]
-            proxy = Proxy(listen, upstream or await self._embedded_address(), watched[listen])
-            await proxy.start()
-            self._listeners[listen] = _Listener(upstream, proxy)
-        for listen in self._listeners.keys() - upstreams.keys():
-            gone = asyncio.create_task(self._listeners.pop(listen).proxy.close(_DRAIN_S))
+        for place in wanted.keys() - self._running.keys():
+            listener = await self._listener(place, wanted[place])
+            await listener.start()
+            self._running[place] = listener
+            self._upstreams[place] = wanted[place].upstream
+        for place in self._running.keys() - wanted.keys():
+            gone = asyncio.create_task(self._running.pop(place).close(_DRAIN_S))
             self._closing.add(gone)
             gone.add_done_callback(self._closing.discard)
-        for listen, upstream in upstreams.items():
-            proxy = self._listeners[listen].proxy
-            proxy.watch(watched[listen])
-            if upstream != self._listeners[listen].upstream:
-                proxy.redirect(upstream or await self._embedded_address())
-                self._listeners[listen] = _Listener(upstream, proxy)
+        for place, new in wanted.items():
+            listener = self._running[place]
+            listener.watch(new.intakes)
+            if isinstance(listener, CopyServer):
+                listener.envoy.address = new.envoy
+            if isinstance(listener, Proxy) and new.upstream != self._upstreams[place]:
+                listener.redirect(new.upstream or await self._embedded_address())
+                self._upstreams[place] = new.upstream
 
     async def close(self, grace_s: float) -> None:
         """Stops listening and lets open calls end within the grace; again does nothing."""
-        await asyncio.gather(*(proxy.close(grace_s) for proxy in self.proxies.values()), *self._closing)
+        await asyncio.gather(*(one.close(grace_s) for one in self._running.values()), *self._closing)
         if self._embedded is not None:
             await self._embedded.close(grace_s)
+
+    def _wanted(
+        self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]
+    ) -> tuple[Mapping[Place, _Wanted], Mapping[str, Candidate]]:
+        """What the endpoints ask of each place, and the incumbents that serve here, by model name."""
+        wanted: defaultdict[Place, _Wanted] = defaultdict(_Wanted)
+        incumbents: dict[str, Candidate] = {}
+        self._place_of = {}
+        for endpoint in endpoints:
+            for capture in endpoint.capture:
+                settings = capture.settings
+                place = Place(
+                    capture.way, settings.path if isinstance(settings, CloudEvents) else settings.listen
+                )
+                model = settings.model or endpoint.name
+                self._place_of[endpoint.name] = place
+                wanted[place].intakes[model] = intakes[endpoint.name]
+                if isinstance(settings, schema.Mirror | schema.Observer):
+                    wanted[place].envoy = settings.envoy
+                if isinstance(settings, schema.Proxy):
+                    wanted[place].upstream = settings.upstream
+                    if settings.upstream is None:
+                        serving = (one for one in endpoint.candidates if one.name == endpoint.incumbent)
+                        incumbents[model] = next(serving)
+        return wanted, incumbents
+
+    async def _listener(self, place: Place, wanted: _Wanted) -> Listener:
+        if place.way == "proxy":
+            return Proxy(place.listen, wanted.upstream or await self._embedded_address(), wanted.intakes)
+        if place.way == "cloudevents":
+            return EventSink(place.listen, wanted.intakes)
+        return CopyServer(
+            place.listen, f"{place.way}.listen", _BEGIN[place.way], wanted.intakes, envoy=wanted.envoy
+        )
 
     async def _answer(self, incumbents: Mapping[str, Candidate]) -> None:
         """Loads the incumbents that serve here, by model name; all of them, or none is changed."""

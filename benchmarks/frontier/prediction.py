@@ -1,9 +1,9 @@
 """Does P(nondominated), learned on some test sets and machines, hold on others?
 
-Of all pairs of a test set and a machine, each is held out in turn. From the other test sets and machines every
-model has a standing in accuracy and in throughput, and it is seen how far standings vary from one test set
-or machine to the next. Nothing of what is held out is used, not even how well models do there on average: which
-of them are nondominated depends on no increasing function of a whole objective.
+Of all pairs of a test set and a machine, each is held out in turn. From the other test sets and machines
+every model has a standing in accuracy and in throughput, and it is seen how far standings vary from one
+to the next. Nothing of what is held out is used, not even how well models do there on average: who is
+nondominated stays the same under any increasing function of an objective.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def judge(published: Published, *, parameters: bool, rng: np.random.Generator) -
                 there = np.isfinite(rates)
                 points = np.stack([published.accuracy[test_set], rates, published.parameters], axis=1)
                 truth = nondominated(points[there][:, : len(directions)], directions)
-                # The frontier of the mean is what one would go by without uncertainty.
+                # What is known without telling models apart: how many are on the frontier of the means.
                 base = np.full(int(there.sum()), certain.mean())
                 predicted = {"random": random[there], "deterministic": certain[there], "base rate": base}
                 yield Judged(test_set, machine, file, truth, predicted)

@@ -82,7 +82,9 @@ def _accuracies(
     for path in sorted(folder.glob("results-*.parquet")):
         name = path.stem.removeprefix("results-")
         if name not in _ITEMS:
-            notes.append(f"{path.name}: how many items the test set has is not known here; taken as {_FEWEST:,}")
+            notes.append(
+                f"{path.name}: how many items the test set has is not known here; taken as {_FEWEST:,}"
+            )
         rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
         accuracy[name] = {(row["model"], row["img_size"]): row["top1"] / 100 for row in rows}
         for row in rows:

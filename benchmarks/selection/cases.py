@@ -17,9 +17,9 @@ from sidecar.config.schema import Candidate
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.profiles.file import read_profile
-from sidecar.scoring.candidate import Model
+from sidecar.scoring.model import Model
 from sidecar.scoring.offline import answer_rows
-from sidecar.scoring.opening import OpenOnnx
+from sidecar.scoring.opening import OpenModels
 
 
 def cases(
@@ -81,14 +81,16 @@ class _Opener:
     def __init__(self, known: Mapping[str, Array]) -> None:
         self.recordings: dict[str, list[Array]] = {}
         self._known = known
-        self._open = OpenOnnx()
+        self._open = OpenModels()
 
     def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
         profile = read_profile(candidate.profile)
         if profile.model_sha256 in self._known:
             return _Recorded(profile, self._known[profile.model_sha256]), profile
         model, profile = self._open(candidate)
-        return _Recording(model, profile.output, self.recordings.setdefault(model.sha256, [])), profile
+        return _Recording(
+            model, profile.output, self.recordings.setdefault(profile.model_sha256, [])
+        ), profile
 
 
 class _Recorded:
@@ -96,7 +98,6 @@ class _Recorded:
 
     def __init__(self, profile: SourceProfile, answers: Array) -> None:
         self.inputs: tuple[TensorSpec, ...] = profile.inputs
-        self.sha256 = profile.model_sha256
         self._output = profile.output
         self._answers = answers
         self._given = 0
@@ -106,13 +107,15 @@ class _Recorded:
         self._given += len(next(iter(inputs.values())))
         return {self._output: self._answers[start : self._given]}
 
+    def close(self) -> None:
+        """Nothing is under way."""
+
 
 class _Recording:
     """Answers and writes it down."""
 
     def __init__(self, model: Model, output: str, recording: list[Array]) -> None:
         self.inputs = model.inputs
-        self.sha256 = model.sha256
         self._model = model
         self._output = output
         self._recording = recording
@@ -121,3 +124,7 @@ class _Recording:
         answers = self._model.run(inputs)
         self._recording.append(answers[self._output])
         return answers
+
+    def close(self) -> None:
+        """Ends what is under way."""
+        self._model.close()

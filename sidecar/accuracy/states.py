@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -9,13 +10,12 @@ import numpy as np
 from sidecar.accuracy.nearness import shares_below
 from sidecar.accuracy.support import SUPPORTED, Support
 from sidecar.domain.evidence import Evidence
+from sidecar.domain.profile import SourceProfile
 from sidecar.domain.ranking import State
 from sidecar.domain.tensors import Array, Floats
 from sidecar.measures.likeness import duplicate_weights, pairwise_agreement, pool_beyond_chance
 
-# By the usual reading of kappa (Landis & Koch 1977) agreement up to 0.2 is slight. Where inputs say something
-# too, half of that will do.
-_SLIGHT: Final = 0.2
+# Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
 NEAR_CHANCE: Final = 0.1
 NO_SUPPORT: Final = (State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic")
 # Consensus adds so little to plain agreement where all candidates are good, or where they share errors.
@@ -90,18 +90,31 @@ def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple
         return None
     votes = evidence.votes[fitting] if len(fitting) > 1 else evidence.votes
     kappa = pool_beyond_chance(votes, len(evidence.labels))
-    blind = not np.isfinite(support.distances).any() and all(one is None for one in support.coverage)
-    needed = _SLIGHT if blind else NEAR_CHANCE
-    if kappa < needed:
+    if kappa < NEAR_CHANCE:
         return (
             State.NEAR_CHANCE,
-            f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {needed}",
+            f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {NEAR_CHANCE}",
         )
     if len(fitting):
         return None
     if support.strange.all():
         return NO_SUPPORT
+    if _sources(evidence.profiles) == 2:  # noqa: PLR2004 - one voice against another
+        return (
+            State.TIED,
+            "candidates from two sources, and the traffic is like neither: nothing tells which one is right",
+        )
     return _contradiction(evidence.votes, support.distances, consensus)
+
+
+def _sources(profiles: Sequence[SourceProfile | None]) -> int:
+    """How many different data sets the candidates were trained on; 0 where that is not known of all.
+
+    Candidates from one source err alike, so they are one voice where the traffic is not like it.
+    """
+    if not all(profiles):
+        return 0
+    return len({(one.mean.tobytes(), one.variance.tobytes()) for one in profiles if one})
 
 
 def _contradiction(votes: Array, distances: Floats, consensus: Floats) -> tuple[State, str] | None:

@@ -1,16 +1,21 @@
-"""One V2 ModelInfer call as the relay sees it: first unnamed, then, if the sampler wants it, a sample."""
+"""One V2 ModelInfer call as captures see it: first unnamed, then, if the sampler wants it, a sample."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeAlias
 
 from pilotfish.internal.v1 import scoring_pb2
 
-from sidecar.capture.intake import DropReason, Intake
+from sidecar.capture.intake import MAX_SEGMENT_BYTES, DropReason, Intake
 from sidecar.capture.messages import PREFIX_BYTES, Memory, Message, opening
-from sidecar.capture.watchlist import Watchlist
+from sidecar.capture.watchlist import ENCODING, PATH, Watchlist
 
+MODEL_INFER: Final = b"/inference.GRPCInferenceService/ModelInfer"
+STATUS: Final = b"grpc-status"
+_OK: Final = b"0"
+# CANCELLED and DEADLINE_EXCEEDED: a server that notices first says what the client decided.
+_GIVEN_UP: Final = frozenset({b"1", b"4"})
 # A compressed message may need this much input before its first bytes come out.
 _COMPRESSED_START_BYTES: Final = 512
 
@@ -29,18 +34,18 @@ class SampledCall:
         self._response = Message(limit_bytes, memory)
         self.response_encoding = b""
 
-    def hear_request(self, piece: memoryview | bytes) -> bool:
-        """Takes the next bytes of the request; False when the call was dropped over them."""
+    def hear_request(self, piece: memoryview | bytes) -> SampledCall | None:
+        """Takes the next bytes of the request; None when the call was dropped over them."""
         return self._gather(self._request, piece)
 
-    def hear_response(self, piece: memoryview) -> bool:
-        """Takes the next bytes of the answer; False when the call was dropped over them."""
+    def hear_response(self, piece: memoryview | bytes) -> SampledCall | None:
+        """Takes the next bytes of the answer; None when the call was dropped over them."""
         return self._gather(self._response, piece)
 
-    def succeed(self) -> None:
-        """The model server answered: the sample is handed over."""
+    def succeed(self, *, answered: bool) -> None:
+        """The call ended well: the sample is handed over, with the answer where the capture sees answers."""
         request = self._request.content(self._request_encoding)
-        response = self._response.content(self.response_encoding)
+        response = self._response.content(self.response_encoding) if answered else b""
         if isinstance(request, DropReason):
             self.drop(request)
         elif isinstance(response, DropReason):
@@ -61,11 +66,12 @@ class SampledCall:
         self._release()
         self._intake.drop(reason)
 
-    def _gather(self, message: Message, piece: memoryview | bytes) -> bool:
+    def _gather(self, message: Message, piece: memoryview | bytes) -> SampledCall | None:
         reason = message.add(piece)
-        if reason is not None:
-            self.drop(reason)
-        return reason is None
+        if reason is None:
+            return self
+        self.drop(reason)
+        return None
 
     def _release(self) -> None:
         self._request.release()
@@ -77,16 +83,17 @@ class UnnamedCall:
 
     __slots__ = ("_encoding", "_memory", "_metadata", "_start", "_watchlist")
 
-    def __init__(
-        self, encoding: bytes, metadata: Mapping[bytes, bytes], watchlist: Watchlist, memory: Memory
-    ) -> None:
-        self._encoding = encoding
-        self._metadata = metadata
+    def __init__(self, fields: Mapping[bytes, bytes], watchlist: Watchlist, memory: Memory) -> None:
+        """Begins with the header fields of the request that the watchlist reads."""
+        self._encoding = fields.get(ENCODING, b"")
+        self._metadata = {
+            key: fields[key][:MAX_SEGMENT_BYTES] for key in watchlist.segment_keys if key in fields
+        }
         self._watchlist = watchlist
         self._memory = memory
         self._start = b""
 
-    def hear_request(self, piece: memoryview) -> UnnamedCall | SampledCall | None:
+    def hear_request(self, piece: memoryview | bytes) -> UnnamedCall | SampledCall | None:
         """Takes the next bytes of the request; returns what the call is now, None for no interest."""
         longest = self._watchlist.longest_bytes
         limit = PREFIX_BYTES + max(longest, _COMPRESSED_START_BYTES)
@@ -95,7 +102,10 @@ class UnnamedCall:
         if len(start) <= PREFIX_BYTES:
             return self
         first = opening(start, self._encoding, longest)
-        intake, undecided = (None, False) if first is None else self._watchlist.find(first)
+        if first is None:
+            self._watchlist.unreadable_calls += 1
+            return None
+        intake, undecided = self._watchlist.find(first)
         if intake is None:
             if undecided and len(start) < limit:
                 return self
@@ -105,4 +115,41 @@ class UnnamedCall:
             return None
         segment = self._metadata.get(intake.segment_key.encode(), b"")
         call = SampledCall(intake, self._encoding, segment, self._memory)
-        return call if call.hear_request(earlier) and call.hear_request(piece) else None
+        return call.hear_request(earlier) and call.hear_request(piece)
+
+    def drop(self) -> None:
+        """The call ended, and whose it was is not known."""
+        self._watchlist.unreadable_calls += 1
+
+
+# None stands for a call of no interest, or of none any more.
+Call: TypeAlias = UnnamedCall | SampledCall | None
+
+
+def begin(fields: Mapping[bytes, bytes], watchlist: Watchlist, memory: Memory) -> Call:
+    """The call that a request's header fields open."""
+    return UnnamedCall(fields, watchlist, memory) if fields.get(PATH) == MODEL_INFER else None
+
+
+def finish(call: Call, status: bytes | None) -> None:
+    """Ends a call with the `grpc-status` that the model server gave, None where it gave none."""
+    if isinstance(call, SampledCall) and status == _OK:
+        call.succeed(answered=True)
+    else:
+        drop(call, DropReason.CANCELLED if status in _GIVEN_UP else DropReason.FAILED_CALL)
+
+
+def finish_unanswered(call: Call) -> None:
+    """Ends a call of which the request alone is seen."""
+    if isinstance(call, SampledCall):
+        call.succeed(answered=False)
+    else:
+        drop(call, DropReason.UNDECODABLE)
+
+
+def drop(call: Call, reason: DropReason) -> None:
+    """Ends a call that gives no sample."""
+    if isinstance(call, SampledCall):
+        call.drop(reason)
+    elif call is not None:
+        call.drop()

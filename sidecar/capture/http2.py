@@ -17,12 +17,15 @@ from sidecar.domain.errors import InvalidError
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 _FRAME: Final = struct.Struct(">BHBBL")
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PUSH_PROMISE, _CONTINUATION = 0x0, 0x1, 0x3, 0x4, 0x5, 0x9
+_DATA, _HEADERS, _RST_STREAM, _PUSH_PROMISE, _CONTINUATION = 0x0, 0x1, 0x3, 0x5, 0x9
+SETTINGS, PING, WINDOW_UPDATE = 0x4, 0x6, 0x8
 _END_STREAM, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x4, 0x8, 0x20
 _PRIORITY_BYTES: Final = 5
 _STREAM_BITS: Final = 0x7FFFFFFF
 
 _MAX_BLOCK_BYTES: Final = 64 << 10
+# RFC 9113's smallest limit on a frame, which nobody here raises.
+_MAX_CONTROL_BYTES: Final = 16 << 10
 _MAX_TABLE_BYTES: Final = 64 << 10
 _MAX_KNOWN_BLOCKS: Final = 64
 _MAX_KNOWN_BLOCK_BYTES: Final = 512
@@ -41,6 +44,14 @@ class StreamEvents(Protocol):
 
     def on_reset(self, stream: int) -> None:
         """The stream was reset."""
+        ...
+
+
+class Control(Protocol):
+    """What hears the frames that are about the connection itself; needed by who takes part in it."""
+
+    def on_control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        """A SETTINGS, PING or WINDOW_UPDATE frame."""
         ...
 
 
@@ -96,12 +107,24 @@ class HeaderBlocks:
 class Http2Reader:
     """Cuts the bytes of one direction into events, however they are chunked.
 
+    Attributes:
+        data_bytes: bytes of DATA up to now, as flow control counts them.
+
     References:
         RFC 9113, sections 3.4, 4 and 6.
     """
 
-    def __init__(self, events: StreamEvents, *, preface: bytes, keep: Callable[[], frozenset[bytes]]) -> None:
+    def __init__(
+        self,
+        events: StreamEvents,
+        *,
+        preface: bytes,
+        keep: Callable[[], frozenset[bytes]],
+        control: Control | None = None,
+    ) -> None:
+        self.data_bytes = 0
         self._events = events
+        self._control = control
         self._preface = preface
         self._blocks = HeaderBlocks(keep)
         self._settled = False
@@ -153,7 +176,7 @@ class Http2Reader:
         self._stream = stream & _STREAM_BITS
         self._pad = None if self._kind == _DATA and self._flags & _PADDED else 0
         if not self._settled:
-            if self._kind != _SETTINGS:
+            if self._kind != SETTINGS:
                 raise InvalidError("the first frame is not SETTINGS; the connection is not read along")
             self._settled = True
         if self._block_stream and (self._kind, self._stream) != (_CONTINUATION, self._block_stream):
@@ -165,6 +188,8 @@ class Http2Reader:
                 raise InvalidError(f"a header block above {_MAX_BLOCK_BYTES} bytes is not read along")
         elif self._kind == _PUSH_PROMISE:
             raise InvalidError("PUSH_PROMISE, which gRPC does not know, is not read along")
+        elif self._kind in {SETTINGS, PING, WINDOW_UPDATE} and self._left > _MAX_CONTROL_BYTES:
+            raise InvalidError(f"a frame {self._kind} of {self._left} bytes; the connection is malformed")
         if not self._stream and self._kind in {_DATA, _HEADERS, _RST_STREAM}:
             raise InvalidError(f"a frame {self._kind} without a stream; the connection is malformed")
 
@@ -179,8 +204,15 @@ class Http2Reader:
                 self._fragment(payload)
         elif self._kind == _RST_STREAM and not self._in_frame:
             self._events.on_reset(self._stream)
+        elif self._control is not None and self._kind in {SETTINGS, PING, WINDOW_UPDATE}:
+            self._gathered += piece
+            if not self._in_frame:
+                payload = bytes(self._gathered)
+                self._gathered.clear()
+                self._control.on_control(self._kind, self._flags, self._stream, payload)
 
     def _data(self, piece: memoryview) -> None:
+        self.data_bytes += len(piece)
         if self._pad is None and len(piece):
             self._pad = piece[0]
             piece = piece[1:]

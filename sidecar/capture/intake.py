@@ -26,6 +26,10 @@ class DropReason(StrEnum):
     """The request or the answer is larger than `sample.max_item_bytes`."""
     UNDECODABLE = "undecodable"
     """The bytes are not what HTTP/2, gRPC or the named compression allow."""
+    UNKNOWN_CODING = "unknown_coding"
+    """Compressed in a way that is not known here."""
+    UNPAIRED = "unpaired"
+    """Its answer, or the request to an answer, never came."""
     FAILED_CALL = "failed_call"
     """The model server answered with an error, or not to the end."""
     CANCELLED = "cancelled"
@@ -134,11 +138,13 @@ class Intake:
             observation: of this endpoint.
         """
         limit = self.sampling.max_item_bytes
-        if (
-            len(observation.v2_request) > limit
-            or len(observation.v2_response) > limit
-            or observation.pushed.ByteSize() > limit
-        ):
+        bodies = (
+            observation.v2_request,
+            observation.v2_response,
+            observation.http_request,
+            observation.http_response,
+        )
+        if max(map(len, bodies)) > limit or observation.pushed.ByteSize() > limit:
             self.drop(DropReason.OVERSIZE)
             return False
         if not self._sink.offer(scoring_pb2.Instruction(observation=observation).SerializeToString()):

@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from sidecar.capture.calls import SampledCall, UnnamedCall
+from sidecar.capture.calls import STATUS, Call, SampledCall, begin, drop, finish
 from sidecar.capture.http2 import PREFACE, Http2Reader
-from sidecar.capture.intake import MAX_SEGMENT_BYTES, DropReason
+from sidecar.capture.intake import DropReason
 from sidecar.capture.messages import Memory
-from sidecar.capture.watchlist import ENCODING, PATH, Watchlist
+from sidecar.capture.watchlist import ENCODING, Watchlist
 from sidecar.domain.errors import InvalidError
 
-_STATUS: Final = b"grpc-status"
-_ANSWER_FIELDS: Final = frozenset({ENCODING, _STATUS})
-_MODEL_INFER: Final = b"/inference.GRPCInferenceService/ModelInfer"
-_OK: Final = b"0"
-# CANCELLED and DEADLINE_EXCEEDED: a server that notices first says what the client decided.
-_GIVEN_UP: Final = frozenset({b"1", b"4"})
+_ANSWER_FIELDS: Final = frozenset({ENCODING, STATUS})
 _MAX_OPEN_CALLS: Final = 16384
 
-# None stands for a call of no interest, or of none any more.
-_OpenCalls = dict[int, UnnamedCall | SampledCall | None]
+_OpenCalls = dict[int, Call]
 
 
 class ConnectionObserver:
@@ -61,7 +55,7 @@ class ConnectionObserver:
     def close(self, reason: DropReason) -> None:
         """Ends what is under way, with one reason; a second time does nothing."""
         while self._open:
-            _drop(self._open.popitem()[1], reason)
+            drop(self._open.popitem()[1], reason)
 
 
 class _Requests:
@@ -77,24 +71,15 @@ class _Requests:
             raise InvalidError(
                 f"more than {_MAX_OPEN_CALLS} calls are open; the connection is not read along"
             )
-        if fields.get(PATH) != _MODEL_INFER:
-            self._open[stream] = None
-            return
-        metadata = {
-            key: fields[key][:MAX_SEGMENT_BYTES] for key in self._watchlist.segment_keys if key in fields
-        }
-        encoding = fields.get(ENCODING, b"")
-        self._open[stream] = UnnamedCall(encoding, metadata, self._watchlist, self._memory)
+        self._open[stream] = begin(fields, self._watchlist, self._memory)
 
     def on_data(self, stream: int, piece: memoryview, *, ended: bool) -> None:  # noqa: ARG002 - only answers end
         call = self._open.get(stream)
-        if isinstance(call, UnnamedCall):
+        if call is not None:
             self._open[stream] = call.hear_request(piece)
-        elif call is not None and not call.hear_request(piece):
-            self._open[stream] = None
 
     def on_reset(self, stream: int) -> None:
-        _drop(self._open.pop(stream, None), DropReason.CANCELLED)
+        drop(self._open.pop(stream, None), DropReason.CANCELLED)
 
 
 class _Responses:
@@ -107,24 +92,14 @@ class _Responses:
             if isinstance(call, SampledCall):
                 call.response_encoding = fields.get(ENCODING, b"")
             return
-        call = self._open.pop(stream, None)
-        status = fields.get(_STATUS)
-        if isinstance(call, SampledCall) and status == _OK:
-            call.succeed()
-        else:
-            _drop(call, DropReason.CANCELLED if status in _GIVEN_UP else DropReason.FAILED_CALL)
+        finish(self._open.pop(stream, None), fields.get(STATUS))
 
     def on_data(self, stream: int, piece: memoryview, *, ended: bool) -> None:
         call = self._open.get(stream)
-        if isinstance(call, SampledCall) and not call.hear_response(piece):
-            self._open[stream] = None
+        if isinstance(call, SampledCall):
+            self._open[stream] = call.hear_response(piece)
         if ended:
             self.on_reset(stream)  # without trailers there is no status
 
     def on_reset(self, stream: int) -> None:
-        _drop(self._open.pop(stream, None), DropReason.FAILED_CALL)
-
-
-def _drop(call: UnnamedCall | SampledCall | None, reason: DropReason) -> None:
-    if isinstance(call, SampledCall):
-        call.drop(reason)
+        drop(self._open.pop(stream, None), DropReason.FAILED_CALL)

@@ -1,12 +1,12 @@
 """The V2 codec: from tensors on the wire to arrays and back.
 
-With `embedded`, the only place that knows tritonclient's message classes. No other binding of protobuf
-package `inference` may be imported in this process: two of them crash it.
+With `embedded` and `sidecar.shadow`, the only place that knows tritonclient's message classes. No other
+binding of protobuf package `inference` may be imported in this process: two of them crash it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import DecodeError, Message
@@ -22,6 +22,7 @@ from sidecar.capture.elements import (
     from_values,
     to_raw,
 )
+from sidecar.capture.json_bodies import request_arrays, response_arrays
 from sidecar.domain.tensors import Array, Batch
 
 V2Message: TypeAlias = Any  # tritonclient's messages have no types
@@ -55,9 +56,12 @@ def decode_observation(observation: scoring_pb2.Observation) -> Batch:
     if observation.HasField("pushed"):
         inputs = _pushed(observation.pushed.inputs)
         outputs = _pushed(observation.pushed.outputs)
+    elif observation.http_request:
+        inputs = request_arrays(observation.http_request)
+        outputs = _answer(response_arrays, observation.http_response)
     else:
         inputs = decode_request(observation.v2_request)
-        outputs = _answer(observation.v2_response)
+        outputs = _answer(decode_response, observation.v2_response)
     items = _items(inputs)
     return Batch(inputs, {name: array for name, array in outputs.items() if array.shape[:1] == (items,)})
 
@@ -83,6 +87,11 @@ def request_inputs(request: V2Message) -> dict[str, Array]:
 def decode_response(raw: bytes) -> dict[str, Array]:
     """Reads a serialised ModelInferResponse; see `decode_request`."""
     response = _parse(service_pb2.ModelInferResponse(), raw)
+    return response_outputs(response)
+
+
+def response_outputs(response: V2Message) -> dict[str, Array]:
+    """Reads the outputs of a ModelInferResponse; see `decode_request`."""
     return _tensors("output", response.outputs, response.raw_output_contents)
 
 
@@ -114,9 +123,9 @@ def encode_response(
     )
 
 
-def _answer(raw: bytes) -> dict[str, Array]:
+def _answer(decode: Callable[[bytes], dict[str, Array]], raw: bytes) -> dict[str, Array]:
     try:
-        return decode_response(raw)
+        return decode(raw)
     except UnreadableError as error:
         if error.reason is not RejectReason.SHARED_MEMORY:
             raise
@@ -149,7 +158,8 @@ def _tensors(role: str, tensors: V2Message, raw: V2Message) -> dict[str, Array]:
             )
     if not raw:
         return {tensor.name: _typed(role, tensor) for tensor in tensors}
-    if len(raw) != len(tensors) or any(tensor.HasField("contents") for tensor in tensors):
+    # MLServer's raw answers have typed contents too, without anything in them.
+    if len(raw) != len(tensors) or any(tensor.contents.ListFields() for tensor in tensors):
         raise UnreadableError(
             f"{len(raw)} raw contents for {len(tensors)} {role}s; send one for each and no typed contents"
         )

@@ -18,6 +18,9 @@ class Watchlist:
 
     Attributes:
         fields: names of the header fields of a request that are read; a new object when they change.
+        unwatched_calls: calls for models that nobody watches.
+        unreadable_calls: calls whose model could not be told.
+        waiting_calls: calls that were let go because their sender would have waited for an answer.
     """
 
     def __init__(self, intakes: Mapping[str, Intake]) -> None:
@@ -26,6 +29,8 @@ class Watchlist:
         self.segment_keys: frozenset[bytes] = frozenset()
         self.fields: frozenset[bytes] = frozenset()
         self.unwatched_calls = 0
+        self.unreadable_calls = 0
+        self.waiting_calls = 0
         self.watch(intakes)
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from sidecar.cli.check import check
 from sidecar.cli.demo import demo
+from sidecar.cli.envoy import envoy
 from sidecar.cli.frontier import frontier
 from sidecar.cli.measures import measures
 from sidecar.cli.perf import app as perf
@@ -32,6 +33,7 @@ app.command(measures)
 app.command(profile)
 app.command(perf)
 app.command(frontier)
+app.command(envoy)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,8 @@ from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import DATATYPES
 from sidecar.records.model import read_models
-from sidecar.scoring.opening import OpenOnnx
+from sidecar.scoring.opening import OpenModels
+from sidecar.shadow.v2 import V2Model
 
 
 def check(
@@ -25,7 +27,7 @@ def check(
     schema: Flag = False,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> int:
-    """Checks a configuration and the files that it names; prints all faults at once.
+    """Checks a configuration, and the files and servers that it names; prints all faults at once.
 
     Args:
         config: the configuration file.
@@ -37,13 +39,13 @@ def check(
         return 0
     if config is None:
         raise InvalidError("name a file with --config, or ask for --schema")
-    faults = list(_faults(config))
+    faults, notes = list(_faults(config)), list(_notes(config))
     if format == "json":
-        print(json.dumps({"config": str(config), "faults": faults}, indent=2))  # noqa: T201 - the output
+        print(json.dumps({"config": str(config), "faults": faults, "notes": notes}, indent=2))  # noqa: T201 - the output
     else:
         console = Console(soft_wrap=True, highlight=False)
-        for fault in faults:
-            console.print(fault, markup=False)
+        for line in (*faults, *(f"note: {note}" for note in notes)):
+            console.print(line, markup=False)
         console.print(
             f"{config}: {len(faults)} fault{'s' * (len(faults) > 1)}" if faults else f"{config}: ok",
             markup=False,
@@ -63,7 +65,7 @@ def _faults(path: Path) -> Iterator[str]:
         where = f"endpoint {name}, candidate {candidate.name}"
         yield from (f"{where}: {fault}" for fault in _performance_faults(candidate))
         try:
-            _, profile = OpenOnnx()(candidate)
+            profile = _opened(candidate)
         except PilotfishError as error:
             yield f"{where}: {error}"
             continue
@@ -74,6 +76,25 @@ def _faults(path: Path) -> Iterator[str]:
                 f"{profile.partition_rows}, so adaptivity will never be known: raise window.items and "
                 f"window.bytes, or build the profile with --partition-rows {max(room // 4, 1)}"
             )
+
+
+def _opened(candidate: Candidate) -> SourceProfile:
+    model, profile = OpenModels()(candidate)
+    with closing(model):
+        if isinstance(model, V2Model):
+            model.describe()
+    return profile
+
+
+def _notes(path: Path) -> Iterator[str]:
+    """What cannot be checked."""
+    with suppress(ConfigFaultsError):
+        for name, candidate in valid_candidates(path):
+            if candidate.v2 is not None:
+                yield (
+                    f"endpoint {name}, candidate {candidate.name}: nobody but you knows that its profile is "
+                    f"of the model {candidate.v2.model!r} that {candidate.v2.url} serves"
+                )
 
 
 def _performance_faults(candidate: Candidate) -> Iterator[str]:

@@ -26,7 +26,7 @@ from sidecar.ranking.decision import BY_ACCURACY
 from sidecar.ranking.score import regret, spearman
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.offline import answer_rows
-from sidecar.scoring.opening import OpenOnnx, threads_within
+from sidecar.scoring.opening import OpenModels, threads_within
 from sidecar.scoring.predictions import rank_predictions, read_predictions
 from sidecar.scoring.report import occasion
 from sidecar.serving.messages import Occasion, explanation_message, ranking_message
@@ -126,7 +126,7 @@ def _of_models(
     scorer, truth = answer_rows(
         endpoint,
         data,
-        open_model=OpenOnnx(threads_within(math.inf)),
+        open_model=OpenModels(threads_within(math.inf)),
         features=features,
         label=labels,
         segments=segments,
@@ -140,6 +140,7 @@ def _of_models(
         )
     accuracies = None if truth is None else _accuracies(scorer, truth)
     made = scorer.rank()
+    scorer.close()
     votes = dict(zip(names, evidence.votes, strict=True)) if evidence.labels else {}
     compared = frozenset(
         name

@@ -12,6 +12,9 @@ from rich.text import Text
 
 from sidecar.ranking.objectives import ACCURACY
 
+# In a narrow terminal names and states are folded, numbers are not.
+_NAME_WIDTH = 10
+_WHOLE = frozenset({"rank", "accuracy", "90 % interval", "regret", "P(best)", "truth"})
 _COLOURS = {"OK": "green", "TIED": "yellow", "UNAVAILABLE": "red", "BREAKS_CONSTRAINT": "red"}
 
 
@@ -31,13 +34,16 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
         ("accuracy", "right"),
         ("90 % interval", "left"),
         *((name, "right") for name in costs),
-        ("P(best)", "right"),
-        *((("regret", "right"),) if costs else ()),
+        ("regret" if costs else "P(best)", "right"),
         ("state", "left"),
         *((("truth", "right"),) if truth is not None else ()),
     ):
         table.add_column(
-            name, justify=cast("JustifyMethod", justify), no_wrap=name != "candidate", overflow="fold"
+            name,
+            justify=cast("JustifyMethod", justify),
+            no_wrap=name in _WHOLE,
+            overflow="fold",
+            min_width=_NAME_WIDTH if name == "candidate" else None,
         )
     reasons = []
     for one in ranking.candidates:
@@ -49,10 +55,11 @@ def ranking_table(ranking: ranking_pb2.Ranking, truth: Mapping[str, float] | Non
             f"{one.accuracy.value:.3f}" if known else "-",
             f"{one.accuracy.low:.3f} .. {one.accuracy.high:.3f}" if known else "-",
             *(f"{values[name]:.3g}" if name in values else "-" for name in costs),
-            f"{one.p_best:.2f}" if one.HasField("p_best") else "-",
         ]
         if costs:
-            cells.append(f"{one.expected_regret:.3g}" if one.HasField("expected_regret") else "-")
+            cells.append(f"{one.expected_regret:.3f}" if one.HasField("expected_regret") else "-")
+        else:
+            cells.append(f"{one.p_best:.2f}" if one.HasField("p_best") else "-")
         cells.append(state_text(one.state))
         if truth is not None:
             cells.append(f"{truth[one.name]:.3f}" if one.name in truth else "-")

@@ -6,7 +6,6 @@ import contextlib
 import difflib
 import os
 import typing
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
+from sidecar.config.captures import capture_faults
 from sidecar.config.schema import Candidate, Config, Endpoint, Serve
+from sidecar.config.units import Place
 from sidecar.domain.errors import InvalidError
 
-Place = tuple[str | int, ...]
 _PREFIX = "PILOTFISH_"
 
 
@@ -227,10 +227,10 @@ def _is_model(thing: Any) -> bool:  # noqa: ANN401 - a type annotation
 
 def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
     """What no single field can know. Looks at raw data, so that it speaks beside other faults."""
-    listens: dict[str, Any] = {}
-    watched: Counter[tuple[str, str]] = Counter()
     endpoints = _mappings(data.get("endpoints"))
-    yield from _taken_ports(data, endpoints)
+    own, faults = _own_addresses(data)
+    yield from faults
+    yield from capture_faults(endpoints, own)
     yield from _repeated(endpoints, ("endpoints",))
     for index, endpoint in endpoints:
         candidates = _mappings(endpoint.get("candidates"))
@@ -242,45 +242,19 @@ def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
                 ("endpoints", index, "incumbent"),
                 f"{endpoint['incumbent']!r} is no candidate; they are: {known}",
             )
-        for number, capture in _mappings(endpoint.get("capture")):
-            proxy = capture.get("proxy")
-            if not isinstance(proxy, dict):
-                continue
-            place: Place = ("endpoints", index, "capture", number, "proxy")
-            listen, upstream = str(proxy.get("listen")), proxy.get("upstream")
-            if listen == upstream:
-                yield (*place, "upstream"), f"{listen} would lead to itself; name the model server"
-            if listens.setdefault(listen, upstream) != upstream:
-                yield (
-                    (*place, "upstream"),
-                    f"{listen} already leads to {listens[listen]}; one listener has one upstream",
-                )
-            model = str(proxy.get("model") or endpoint.get("name"))
-            # Without an upstream one embedded server answers for all, by model name.
-            watched["" if upstream is None else listen, model] += 1
-            if watched["" if upstream is None else listen, model] > 1:
-                where = "without an upstream" if upstream is None else f"on {listen}"
-                yield (*place, "model"), f"{model!r} {where} is watched already; one endpoint a model"
 
 
-def _taken_ports(
-    data: dict[str, Any], endpoints: list[tuple[int, dict[str, Any]]]
-) -> Iterator[tuple[Place, str]]:
+def _own_addresses(data: dict[str, Any]) -> tuple[dict[str, str], list[tuple[Place, str]]]:
+    """What Pilotfish's own services listen on, and what is wrong with that."""
     serve = data.get("serve") if isinstance(data.get("serve"), dict) else {}
     uses: dict[str, str] = {}
+    faults: list[tuple[Place, str]] = []
     for key in ("grpc", "http"):
         default = Serve.model_fields[key].default
         address = str(serve.get(key, default) if isinstance(serve, dict) else default)
         if not address.endswith(":0") and uses.setdefault(address, f"serve.{key}") != f"serve.{key}":
-            yield ("serve", key), f"{address} is {uses[address]} already"
-    for index, endpoint in endpoints:
-        for number, capture in _mappings(endpoint.get("capture")):
-            listen = str(capture["proxy"].get("listen")) if isinstance(capture.get("proxy"), dict) else ""
-            if listen in uses:
-                yield (
-                    ("endpoints", index, "capture", number, "proxy", "listen"),
-                    f"{listen} is {uses[listen]} already",
-                )
+            faults.append((("serve", key), f"{address} is {uses[address]} already"))
+    return uses, faults
 
 
 def _repeated(entries: list[tuple[int, dict[str, Any]]], place: Place) -> Iterator[tuple[Place, str]]:

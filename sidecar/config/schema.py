@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -22,7 +24,10 @@ from sidecar.frontier.constraints import Constraint as Bound
 from sidecar.frontier.value import Lexicographic, WeightedProduct, default_weights
 from sidecar.measures.table import DEFAULT, find_measure
 from sidecar.ranking.decision import Order, Preference
-from sidecar.ranking.objectives import DIRECTIONS
+from sidecar.ranking.objectives import ACCURACY, DIRECTIONS
+
+# Of the HTTP port.
+PATHS = ("/metrics", "/healthz", "/readyz")
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
@@ -44,6 +49,14 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+_MODEL = "model name in the requests to sample; default: the endpoint's name"
+
+
+_ENVOY = (
+    "HOST:PORT of Envoy's admin page, where copies that it could not send are counted; default: not asked"
+)
+
+
 class Proxy(_Section):
     """The built-in proxy: relays every byte to `upstream` and reads along."""
 
@@ -51,15 +64,71 @@ class Proxy(_Section):
     upstream: Address | None = Field(
         default=None, description="the model server; without one the incumbent answers through onnxruntime"
     )
+    model: str | None = Field(default=None, description=_MODEL)
+
+
+class Mirror(_Section):
+    """Takes copies of the requests, from Envoy's `request_mirror_policies` or Istio's `mirror`."""
+
+    listen: Address = Field(description="where the copies are sent")
+    envoy: Address | None = Field(default=None, description=_ENVOY)
+    model: str | None = Field(default=None, description=_MODEL)
+
+
+class Observer(_Section):
+    """Takes copies of requests and answers, from Envoy's `ext_proc` filter in observability mode."""
+
+    listen: Address = Field(description="where the filter sends them")
+    envoy: Address | None = Field(default=None, description=_ENVOY)
+    model: str | None = Field(default=None, description=_MODEL)
+
+
+def _free_path(path: str) -> str:
+    if path in PATHS:
+        raise ValueError(f"{path} is Pilotfish's own; name another")
+    return path
+
+
+class CloudEvents(_Section):
+    """Takes copies of requests and answers, from KServe's logger, on the HTTP port."""
+
+    path: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$"), AfterValidator(_free_path)] = (
+        Field(default="/events", description="of the URL that the logger posts to")
+    )
     model: str | None = Field(
-        default=None, description="model name in the requests to sample; default: the endpoint's name"
+        default=None,
+        description="`inferenceservicename` of the events to sample; default: the endpoint's name",
     )
 
 
 class Capture(_Section):
-    """One way in for an endpoint's traffic."""
+    """One way in for an endpoint's traffic: just one of these."""
 
-    proxy: Proxy = Field(description="the built-in proxy")
+    proxy: Proxy | None = Field(default=None, description="the built-in proxy")
+    mirror: Mirror | None = Field(default=None, description="copies of requests")
+    observer: Observer | None = Field(default=None, description="copies of requests and answers, from Envoy")
+    cloudevents: CloudEvents | None = Field(
+        default=None, description="copies of requests and answers, from KServe"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(ways) != 1:
+            known = ", ".join(type(self).model_fields)
+            raise ValueError(f"give one of {known}; there is {', '.join(ways) or 'none'}")
+        return self
+
+    @property
+    def way(self) -> str:
+        """The key of the one that is given."""
+        return next(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @property
+    def settings(self) -> Proxy | Mirror | Observer | CloudEvents:
+        """The one that is given."""
+        ways = (self.proxy, self.mirror, self.observer, self.cloudevents)
+        return next(way for way in ways if way is not None)
 
 
 class Sample(_Section):
@@ -145,6 +214,48 @@ class Onnx(_Section):
     )
 
 
+class Tls(_Section):
+    """PEM files for a connection; an empty section trusts the system's roots."""
+
+    ca: FilePath | None = Field(default=None, description="roots to trust; default: the system's")
+    cert: FilePath | None = Field(default=None, description="the client's own certificate, with `key`")
+    key: FilePath | None = Field(default=None, description="of `cert`")
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key go together: give both or none")
+        return self
+
+
+class V2(_Section):
+    """A model behind a server of the Open Inference Protocol: Triton, MLServer, KServe and others."""
+
+    url: Address = Field(description="HOST:PORT of the server's gRPC port")
+    model: str = Field(min_length=1, description="its name there")
+    version: str = Field(default="", description="default: the server's choice")
+    batch: int = Field(
+        default=32, ge=1, le=4096, description="items in one request; fewer where the server allows no more"
+    )
+    in_flight: int = Field(default=2, ge=1, le=64, description="requests under way at once, at most")
+    per_second: Positive = Field(default=100.0, description="requests begun in a second, at most")
+    deadline: Seconds = Field(
+        default=5.0, description="seconds, or with a unit; a request that takes longer has failed"
+    )
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="request tensor by model input, where the names differ"
+    )
+    output: str | None = Field(
+        default=None, description="the tensor with the classes, where the profile has another name for it"
+    )
+    tls: Tls | None = Field(default=None, description="default: plain text")
+    # What HTTP/2 allows, but for what gRPC keeps to itself.
+    metadata: dict[
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.][a-z0-9_.-]{0,63}$")],
+        Annotated[str, StringConstraints(pattern=r"^[ -~]*$")],
+    ] = Field(default_factory=dict, description="sent with every request, by lower-case key")
+
+
 class Performance(_Section):
     """What the candidate costs to serve here."""
 
@@ -190,7 +301,8 @@ class Candidate(_Section):
     profile: FilePath = Field(
         description="built by `pilotfish profile build`; relative to the configuration file"
     )
-    onnx: Onnx = Field(description="runs in the scoring process")
+    onnx: Onnx | None = Field(default=None, description="runs in the scoring process; or else `v2`")
+    v2: V2 | None = Field(default=None, description="runs behind a server; or else `onnx`")
     performance: Performance | None = Field(
         default=None, description="what it costs to serve here; PerformanceService.Predict answers from it"
     )
@@ -199,6 +311,35 @@ class Candidate(_Section):
         description="costs and yields that are known, by objective: a number, or value, low and high; they "
         "come before what `performance` predicts",
     )
+
+    @field_validator("objectives")
+    @classmethod
+    def _only_what_is_not_estimated(cls, given: dict[str, Declared]) -> dict[str, Declared]:
+        if ACCURACY in given:
+            raise ValueError(f"{ACCURACY} is estimated from the traffic: leave it out")
+        return given
+
+    @model_validator(mode="after")
+    def _one_model(self) -> Self:
+        if (self.onnx is None) == (self.v2 is None):
+            raise ValueError("give one of onnx, v2")
+        return self
+
+    @property
+    def model(self) -> Onnx | V2:
+        """What answers for it."""
+        if self.onnx is not None:
+            return self.onnx
+        assert self.v2 is not None, "validated"  # noqa: S101 - for mypy
+        return self.v2
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What it is opened from."""
+        if isinstance(self.model, Onnx):
+            return self.profile, self.model.path
+        tls = self.model.tls or Tls()
+        return self.profile, *(path for path in (tls.ca, tls.cert, tls.key) if path is not None)
 
 
 def _named(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
@@ -372,6 +513,16 @@ class Endpoint(_Section):
         min_length=1, max_length=256, description="the models that could serve"
     )
     ranking: Ranking = Field(default=Ranking(), description="when and how the candidates are ranked")
+
+    @model_validator(mode="after")
+    def _somebody_answers(self) -> Self:
+        behind_a_server = {one.name for one in self.candidates if one.v2 is not None}
+        ways = (capture.proxy for capture in self.capture)
+        if self.incumbent in behind_a_server and any(way and way.upstream is None for way in ways):
+            raise ValueError(
+                f"the incumbent {self.incumbent!r} is behind a server: name that as the proxy's upstream"
+            )
+        return self
 
 
 class Serve(_Section):

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from sidecar.config.load import ConfigFaultsError, Fault, Place, line_of, place_text, read_mapping, refused
+from sidecar.config.load import ConfigFaultsError, Fault, line_of, place_text, read_mapping, refused
+from sidecar.config.units import Place
 from sidecar.domain.errors import InvalidError
 from sidecar.measuring.options import Measurable, find_option
 from sidecar.performance.space import Constraint, Option, Space, Value

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
+
+from sidecar.domain.errors import InvalidError
+
+# Keys and list indices that lead to a value of a file.
+Place: TypeAlias = tuple[str | int, ...]
 
 _BYTES: Final = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -68,6 +73,22 @@ Seconds = Annotated[
 ]
 Address = Annotated[str, AfterValidator(_address)]
 FilePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+def read_address(value: str, name: str) -> tuple[str, int]:
+    """Splits an address that somebody wrote; see `split_address`.
+
+    Args:
+        value: what was written.
+        name: of the option, for the message.
+
+    Raises:
+        InvalidError: it is none.
+    """
+    try:
+        return split_address(_address(value))
+    except ValueError as error:
+        raise InvalidError(f"{name}: {error}; not {value!r}") from error
 
 
 def split_address(address: str) -> tuple[str, int]:

@@ -126,11 +126,13 @@ class Prospects:
         draws: by candidate and objective, shape [B]; one that is not known is absent.
         doubt: why the accuracies deserve no trust; None where they do.
         reasons: why no more is known of a candidate, by name; only where something went wrong.
+        doubts: why a candidate's own accuracy deserves none, by name; only where it does not.
     """
 
     draws: Mapping[str, Mapping[str, Floats]]
     doubt: tuple[State, str] | None
     reasons: Mapping[str, str] = field(default_factory=dict)
+    doubts: Mapping[str, tuple[State, str]] = field(default_factory=dict)
 
     def of(self, names: Sequence[str], objectives: Sequence[str]) -> Floats:
         """Draws of candidates of which all these objectives are known, shape [B, C, K]."""

@@ -41,6 +41,8 @@ _NOTHING: Final = 1e-11
 _LOOSE: Final = 1e-10
 # Some tens are usual.
 _STEPS: Final = 5_000
+# Beyond such ratios within an objective rounding may hide the answer: at 1e17 it was seen to, at 1e12 not.
+_SPAN: Final = 1e10
 _GOLDEN: Final = (5**0.5 - 1) / 2
 
 
@@ -69,13 +71,17 @@ def envelopment(points: Array, directions: Sequence[int], scale: Literal["ccr", 
         scale: whether mixtures may be scaled ("ccr") or are convex ("bcc").
 
     Raises:
-        InvalidError: a value is not finite or not above 0 where it has to be; or values differ so
-            much in size that rounding hides the answer.
+        InvalidError: a value is not finite or not above 0 where it has to be; or values of an objective
+            differ so much in size that rounding may hide the answer.
     """
     goods, costs = sides(points, directions)
+    values = checked(points, directions)
     if scale == "ccr":
-        values = checked(points, directions)
         refuse(values, values <= 0, "CCR scales such values: give them above 0, or take BCC")
+    sizes = np.where(values == 0, np.inf, np.abs(values)).min(axis=0)
+    refuse(
+        values, np.abs(values) > _SPAN * sizes, "that is too much beside the least: leave the candidate out"
+    )
     convex = scale == "bcc" or not goods.shape[1]
     if not costs.shape[1]:
         costs, convex = np.ones((len(goods), 1)), False
@@ -171,7 +177,8 @@ class _Programs:
         return np.hstack([start[:, None], slacks])
 
     def _mixtures(self, basis: Array, amounts: Floats) -> tuple[Floats, Array, Floats]:
-        weights = np.where((basis < len(self._front)) & (amounts[:, 1:] > _WORTH), amounts[:, 1:], 0.0)
+        weights = np.where(basis < len(self._front), amounts[:, 1:], 0.0)
+        weights[weights <= _NOTHING * weights.max(axis=1, keepdims=True)] = 0.0
         order = np.argsort(-weights, axis=1, kind="stable")
         weights = np.take_along_axis(weights, order, axis=1)
         places = np.where(weights > 0, np.take_along_axis(basis, order, axis=1), 0)

@@ -23,8 +23,8 @@ from sidecar.domain.tensors import Array, Floats
 from sidecar.frontier.dominance import nondominated
 from sidecar.frontier.points import sides
 
-# Pairs that are compared at once: temporaries of 512 kB stay in the processor's caches.
-_PAIRS: Final = 1 << 16
+# Pairs that are compared at once: temporaries of 128 kB stay in the processor's caches.
+_PAIRS: Final = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ def _ratios(goods: Floats, costs: Floats, others: Array) -> Iterator[tuple[slice
         ratios = costs[others, 0] / costs[rows, :1]
         for cost in costs.T[1:]:
             np.maximum(ratios, cost[others] / cost[rows, None], out=ratios)
+        less = np.zeros(ratios.shape, dtype=bool)
         for good in goods.T:
-            np.copyto(ratios, np.inf, where=good[others] < good[rows, None])
-        yield rows, ratios
+            less |= good[others] < good[rows, None]
+        yield rows, np.where(less, np.inf, ratios)

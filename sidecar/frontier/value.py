@@ -21,6 +21,8 @@ from sidecar.frontier.points import checked, gains, refuse
 _SECONDARY_WEIGHT: Final = 0.07
 # Pairs that are compared at once: temporaries of 8 MB.
 _PAIRS: Final = 1 << 20
+# e^300 = 10^130: beyond every ratio that means something, and within floating point with room for a square.
+_MOST_LOG: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class WeightedProduct:
             in the first objective's unit, shape [draws, candidates].
 
         Raises:
-            InvalidError: a value is not so, or there are not as many weights as objectives.
+            InvalidError: a value is not so, there are not as many weights as objectives, or the first
+                weight is too small beside the others.
         """
         x = checked(draws, directions)
         if len(self.weights) != x.shape[-1]:
@@ -99,6 +102,11 @@ class WeightedProduct:
         for exponent, values in zip(exponents[1:], np.moveaxis(x, -1, 0)[1:], strict=True):
             if exponent:
                 factors += exponent * np.log(values / np.median(values))
+        if np.abs(factors).max() > _MOST_LOG:
+            raise InvalidError(
+                f"weights are {list(self.weights)}: beside the others the first objective counts too little "
+                "for values in its unit; put the one that counts most first"
+            )
         return np.asarray(directions[0] * x[..., 0] * np.exp(factors))
 
     def preferences(self, draws: Array, directions: Sequence[int]) -> Preferences:

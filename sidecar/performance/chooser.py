@@ -11,6 +11,7 @@ import numpy as np
 
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Floats
+from sidecar.performance.faults import log_density
 from sidecar.performance.task import Fitted, Learned, LogPrediction, Rows
 
 # Members with less weight are dropped: they change an answer by less than its uncertainty, and each one
@@ -71,7 +72,8 @@ def choose(fitted: Mapping[str, Fitted], trust: Mapping[str, float], values: Flo
 
     The weights maximise the held-out likelihood of the weighted strategies, starting from and drawn
     towards `trust` as if so many rows more had been seen. Predictions are pooled on the scale of
-    logarithms of densities, so that a member that is unsure in a configuration says little there.
+    logarithms of densities, so that a member that is unsure in a configuration says little there. A row
+    that is a fault of measuring speaks against no member.
 
     Args:
         fitted: by name; at least one.
@@ -85,7 +87,8 @@ def choose(fitted: Mapping[str, Fitted], trust: Mapping[str, float], values: Flo
     prior /= prior.sum()
     weights = prior
     if len(values):
-        logs = np.stack([_log_density(values, *member.held_out) for member in fitted.values()], axis=1)
+        held_out = [member.held_out for member in fitted.values()]
+        logs = np.stack([log_density(values - mean, sd**2) for mean, sd in held_out], axis=1)
         densities = np.exp(logs - logs.max(axis=1, keepdims=True))
         for _ in range(_STEPS):
             shares = weights * densities
@@ -116,7 +119,3 @@ def split(learned: Learned) -> tuple[dict[str, float], dict[str, dict[str, Float
     if min(weights.values(), default=0.0) <= 0 or abs(sum(weights.values()) - 1.0) > _ROUNDING:
         raise InvalidError("the chooser's weights do not sum to 1: fit it again")
     return weights, members
-
-
-def _log_density(values: Floats, mean: Floats, sd: Floats) -> Floats:
-    return -0.5 * ((values - mean) / sd) ** 2 - np.log(sd)

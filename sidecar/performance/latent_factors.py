@@ -25,4 +25,5 @@ def fit(task: Task, learned: Learned) -> Process:
 
 def _inputs(rows: Rows) -> Inputs:
     constant: Floats = np.full((len(rows), 1), 0.5)
-    return Inputs(constant, np.zeros(1, dtype=np.int64), rows.factors / SLOPE_SD, np.exp(rows.pooled))
+    groups = np.zeros(1, dtype=np.int64)
+    return Inputs(constant, groups, rows.factors / SLOPE_SD, np.exp(rows.pooled), faulty=False)

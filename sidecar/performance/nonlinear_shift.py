@@ -19,4 +19,5 @@ def fit(task: Task, learned: Learned) -> Process:
 
 def _inputs(task: Task, rows: Rows) -> Inputs:
     own = source_feature(task, rows)[:, None]
-    return Inputs(own, np.zeros(1, dtype=np.int64), np.empty((len(rows), 0)), np.exp(rows.pooled))
+    groups = np.zeros(1, dtype=np.int64)
+    return Inputs(own, groups, np.empty((len(rows), 0)), np.exp(rows.pooled), faulty=False)

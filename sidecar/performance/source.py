@@ -10,6 +10,7 @@ import numpy as np
 
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Floats
+from sidecar.performance.faults import sound
 from sidecar.performance.gaussian_process import GaussianProcess, Inputs, Prior, Reference, learn, spread
 from sidecar.performance.space import Space
 from sidecar.performance.table import PerformanceTable
@@ -142,8 +143,9 @@ class Source:
             mean, sd = self.process.predict(_inputs(self.space, codes[unknown]))
             own = rows[unknown]
             variance = np.maximum(sd**2 - self.process.noise, 0.0)
-            gain = np.where(own < 0, 0.0, variance / (variance + self.process.noise))
-            found[unknown] = mean + gain * (self.values[own] - mean)
+            errors = self.values[own] - mean
+            gain = sound(errors, sd**2) * variance / (variance + self.process.noise)
+            found[unknown] = mean + np.where(own < 0, 0.0, gain * errors)
         return found
 
     @cached_property

@@ -18,14 +18,17 @@ from sidecar.ranking.objectives import ACCURACY, RANGES
 
 # Standard deviations from the middle to the ends of a 90 % interval of a normal distribution.
 _DEVIATIONS_90: Final = 1.6448536269514722
-# What is said of a candidate's accuracy whatever the caller prefers.
-_DOUBTS: Final = frozenset({State.NEAR_CHANCE, State.OUT_OF_SUPPORT})
 # What keeps a candidate from being compared with the others.
 _UNRANKED: Final = frozenset({State.INSUFFICIENT_DATA, State.BREAKS_CONSTRAINT})
+# Means over the same pairs in another order differ by rounding.
+_DIGITS: Final = 12
 
 
 class Order(enum.Enum):
-    """What puts the candidates in order."""
+    """What puts the candidates in order; what it leaves open is told by who is better in more draws.
+
+    Of a lexicographic preference, whose later objectives no regret is counted in, that alone tells.
+    """
 
     EXPECTED_REGRET = "expected_regret"
     P_BEST = "p_best"
@@ -87,7 +90,8 @@ def decide(ranking: Ranking, preference: Preference) -> Ranking:
         the same candidates in order, with what was found of each.
 
     Raises:
-        InvalidError: there are not as many weights or tolerances as objectives.
+        InvalidError: there are not as many weights or tolerances as objectives, or the first objective's
+            weight is too small beside the others.
     """
     prospects = ranking.prospects
     if prospects is None:
@@ -126,8 +130,9 @@ def item_values(ranking: Ranking, preference: Preference) -> dict[str, Floats]:
 
 def _judged(one: CandidateRank, prospects: Prospects, preference: Preference) -> CandidateRank:
     """The candidate as it is before it is compared with others: without a rank, and with what forbids one."""
-    doubt = (one.state, one.reason) if one.state in _DOUBTS else (State.OK, "")
-    plain = replace(one, rank=0, state=doubt[0], reason=doubt[1], p_feasible=None, standing=None)
+    doubt = prospects.doubts.get(one.name) if ACCURACY in preference.names else None
+    state, reason = doubt or (State.OK, "")
+    plain = replace(one, rank=0, state=state, reason=reason, p_feasible=None, standing=None)
     draws = prospects.draws[one.name]
     for name in preference.names:
         if name not in draws:
@@ -157,16 +162,18 @@ def _ordered(
     found = preference.value.preferences(draws, directions)
     beats = preference.value.p_beats(draws, directions)
     frontier = random_frontier(draws, directions, preference.level)
+    better = beats.mean(axis=1).round(_DIGITS)
+    traded = isinstance(preference.value, WeightedProduct)
     # Smaller is better.
     keys = {
-        Order.EXPECTED_REGRET: found.expected_regret,
+        Order.EXPECTED_REGRET: found.expected_regret if traded else -better,
         Order.P_BEST: -found.p_best,
         Order.P_NONDOMINATED: -frontier.p_nondominated,
         Order.EFFICIENCY: -frontier.efficiency,
     }
     ranks: dict[int, int] = {}
     head = -1
-    for place, index in enumerate(np.argsort(keys[preference.order], kind="stable").tolist()):
+    for place, index in enumerate(np.lexsort((np.array(names), -better, keys[preference.order])).tolist()):
         if head < 0 or beats[head, index] >= preference.level:
             head, ranks[index] = index, place + 1
         else:
@@ -219,6 +226,6 @@ def _state(
     leaders = first.reason
     if doubt is None:
         return State.OK, leaders
-    if leaders or len(preference.directions) == 1:
+    if leaders or tuple(preference.directions) == (ACCURACY,):
         return doubt
     return State.OK, f"{doubt[1]}; the other objectives decide"

@@ -93,10 +93,10 @@ class _Known:
     def unranked(self, state: State, reason: str) -> CandidateRank:
         return CandidateRank(self.name, 0, state, reason, None, self.measures, self.shifted)
 
-    def estimated(self, state: State, reason: str, accuracy: Estimate, costs: _Costs) -> CandidateRank:
+    def estimated(self, accuracy: Estimate, costs: _Costs) -> CandidateRank:
         known = costs.known.get(self.name, Known())
         objectives = {ACCURACY: accuracy, **known.objectives}
-        return replace(self.unranked(state, reason), accuracy=accuracy, objectives=objectives)
+        return replace(self.unranked(State.OK, ""), accuracy=accuracy, objectives=objectives)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +146,19 @@ class _View:
             )
         level = settings.preference.level
         estimated = []
+        doubts = {}
         for index, one in enumerate(known):
-            coverage, kappa = self.support.coverage[index], float(estimate.kappa[index])
-            state, reason = candidate_doubt(coverage, kappa) or (State.OK, "")
-            estimated.append(one.estimated(state, reason, estimate.interval(index, level), costs))
+            estimated.append(one.estimated(estimate.interval(index, level), costs))
+            own = candidate_doubt(self.support.coverage[index], float(estimate.kappa[index]))
+            if own is not None:
+                doubts[one.name] = own
         accuracies = np.maximum(estimate.draws, _LEAST).round(_DIGITS)
         draws = {
             name: {ACCURACY: accuracies[:, index], **costs.draws.get(name, {})}
             for index, name in enumerate(names)
         }
         reasons = {name: one.reason for name, one in costs.known.items() if one.reason}
-        prospects = Prospects(draws, doubt, reasons)
+        prospects = Prospects(draws, doubt, reasons, doubts)
         return decide(
             Ranking(items, State.OK, "", tuple(estimated), prospects=prospects), settings.preference
         )

@@ -32,34 +32,35 @@ class Candidates:
     numbers: Mapping[str, Floats]
 
 
-def read_candidates(path: Path, columns: Sequence[str], name: str | None = None) -> Candidates:
+def read_candidates(path: Path, columns: Sequence[str], name: Sequence[str] = ()) -> Candidates:
     """Reads the named columns.
 
     Args:
         path: ends in .csv or .parquet.
         columns: of numbers.
-        name: column with the models' names; None: `model`, or else the first column of text.
+        name: columns that together name a model; none: `model`, or else the first column of text.
 
     Raises:
         InvalidError: the file cannot be read or has no rows, a column is missing, a value is missing or no
             finite number, or two rows have one name.
     """
     content = _content(path)
-    name = name or _name_column(path, content)
-    for column in (name, *columns):
+    name = name or [_name_column(path, content)]
+    for column in (*name, *columns):
         if column not in content.column_names:
             raise InvalidError(
                 f"{path}: there is no column {column!r}; there is {', '.join(content.column_names)}"
             )
     if not content.num_rows:
         raise InvalidError(f"{path}: the table has no rows: give it a row for each model")
-    names = [str(one) for one in _whole(path, content, name)]
+    parts = zip(*(_whole(path, content, column) for column in name), strict=True)
+    names = [" ".join(map(str, part)) for part in parts]
     rows: dict[str, int] = {}
     for row, one in enumerate(names, start=1):
         if one in rows:
             raise InvalidError(
-                f"{path}: column {name!r} has {one!r} in data rows {rows[one]} and {row}: give each model one "
-                "row, or name another column with --name"
+                f"{path}: {one!r} is the name in data rows {rows[one]} and {row}: give each model one row, "
+                f"or tell them apart by a further column, like --name {name[0]},size"
             )
         rows[one] = row
     return Candidates(tuple(names), {column: _numbers(path, content, column) for column in columns})

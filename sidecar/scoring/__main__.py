@@ -9,7 +9,7 @@ import sys
 import time
 
 from sidecar.costs import Costs
-from sidecar.scoring.opening import OpenOnnx, threads_within
+from sidecar.scoring.opening import OpenModels, threads_within
 from sidecar.scoring.worker import Worker
 from sidecar.scoring.yielding import resting, yield_often
 from sidecar.shadow.budget import CpuBudget
@@ -46,7 +46,7 @@ def main() -> None:
     worker = Worker(
         sys.stdin.fileno(),
         reports,
-        open_model=OpenOnnx(threads),
+        open_model=OpenModels(threads),
         costs=Costs(shadow_threads=threads),
         budget=budget,
         clock=time.monotonic,

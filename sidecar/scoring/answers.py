@@ -16,7 +16,7 @@ class Answers:
         self._ids = np.full(items, -1, dtype=np.int64)
 
     def put(self, first_id: int, probabilities: Floats, energies: Floats | None = None) -> None:
-        """Keeps the answers of items `first_id`, `first_id + 1`, ...
+        """Keeps the answers of items `first_id`, `first_id + 1`, ...; not where a newer item's stands.
 
         Args:
             first_id: number of the first item.
@@ -24,10 +24,13 @@ class Answers:
             energies: of the logits, shape [items]; None where the model gives none.
         """
         ids = np.arange(first_id, first_id + len(probabilities))
-        self._probabilities[ids % len(self._ids)] = probabilities
+        # A late answer must not take the place of a newer item's.
+        rows = np.flatnonzero(self._ids[ids % len(self._ids)] <= ids)
+        places = ids[rows] % len(self._ids)
+        self._probabilities[places] = probabilities[rows]
         if energies is not None:
-            self._energies[ids % len(self._ids)] = energies
-        self._ids[ids % len(self._ids)] = ids
+            self._energies[places] = energies[rows]
+        self._ids[places] = ids[rows]
 
     def has(self, ids: Array) -> Array:
         """Which of the items are answered; bool, shape of `ids`."""

@@ -5,65 +5,38 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 from pilotfish.internal.v1 import scoring_pb2
 
-from sidecar.config.schema import Candidate
+from sidecar.config.schema import V2, Candidate
 from sidecar.domain.answers import class_probabilities, logit_energies
 from sidecar.domain.casting import cast
-from sidecar.domain.errors import InvalidError, PilotfishError
+from sidecar.domain.errors import InvalidError, PilotfishError, UnavailableError
 from sidecar.domain.evidence import SourceThresholds
 from sidecar.domain.profile import SourceProfile
-from sidecar.domain.tensors import Array, Batch, Floats, TensorSpec
+from sidecar.domain.tensors import Array, Batch, Floats
 from sidecar.files import file_stamp
 from sidecar.measures.scale import deviations
 from sidecar.measures.thresholds import source_thresholds
 from sidecar.scoring.answers import Answers
+from sidecar.scoring.asking import Answer, Asking
 from sidecar.scoring.batches import Prepared
+from sidecar.scoring.model import Model, OpenModel
 from sidecar.scoring.target import TargetBins
+from sidecar.shadow.breaker import Breaker
 
 # A feature far outside the source's range must not outweigh all others.
 _FARTHEST: Final = 5.0
 # Enough for quartiles, few enough to follow a machine that changes.
 _TIMED_RUNS: Final = 256
+# How often items that a server did not answer in time are gone back to before it has answered newer ones:
+# as often as its breaker needs to open.
+_RETURNS: Final = 2
 _NO_WORDS: Final = np.empty(0, dtype=np.object_)
-
-
-class Model(Protocol):
-    """What answers for a candidate; the runners of `sidecar.shadow` are such."""
-
-    @property
-    def inputs(self) -> tuple[TensorSpec, ...]:
-        """The model's inputs, in its order."""
-        ...
-
-    @property
-    def sha256(self) -> str:
-        """Of the model's file."""
-        ...
-
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Answers items; arrays [items, ...] by tensor name.
-
-        Raises:
-            InvalidError: the inputs do not fit, or the model fails on them.
-        """
-        ...
-
-
-class OpenModel(Protocol):
-    """Loads a candidate's model and its profile."""
-
-    def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
-        """Loads both.
-
-        Raises:
-            InvalidError: a file is missing or broken, or the profile is not this model's.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +44,7 @@ class Loaded:
     """A candidate that can answer."""
 
     model: Model
+    asking: Asking
     profile: SourceProfile
     thresholds: SourceThresholds | None
     answers: Answers
@@ -104,6 +78,31 @@ class ShadowCandidate:
         self._open_model = open_model
         self._clock = clock
         self._files: tuple[object, ...] = ()
+        self._binned_to = 0
+        self._missed_from: int | None = None
+        self._answered_to = 0
+        self._returns = 0
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether its model is behind a server, so that nobody waits for it."""
+        return isinstance(self.settings.model, V2)
+
+    @property
+    def out(self) -> bool:
+        """Whether its server is left alone for a while; `reason` says why."""
+        breaker = self.loaded.asking.breaker if self.loaded else None
+        return breaker is not None and breaker.open
+
+    @property
+    def admits(self) -> bool:
+        """Whether it may be given a batch now."""
+        return self.loaded is not None and self.loaded.asking.admits()
+
+    @property
+    def under_way(self) -> tuple[Future[Answer], ...]:
+        """Batches that its model has yet to answer."""
+        return self.loaded.asking.under_way if self.loaded else ()
 
     def load(self) -> bool:
         """Loads the files if they are new or changed; a failure is kept as the reason.
@@ -111,29 +110,46 @@ class ShadowCandidate:
         Returns:
             Whether there was anything to do.
         """
-        files = (file_stamp(self.settings.onnx.path), file_stamp(self.settings.profile))
+        files = tuple(file_stamp(path) for path in self.settings.files)
         if files == self._files:
             return False
+        self.close()
         self._files = files
-        self.next_id = 0
+        self.next_id = self._binned_to = self._answered_to = self._returns = 0
+        self._missed_from = None
         self.runs.clear()
         try:
             model, profile = self._open_model(self.settings)
         except PilotfishError as error:
-            self.loaded, self.reason = None, str(error)
+            self.reason = str(error)
             return True
-        answers = Answers(self._window_items, len(profile.classes))
-        self.loaded = Loaded(model, profile, source_thresholds(profile), answers, TargetBins(profile), {})
+        settings = self.settings.model
+        at_once = settings.in_flight if isinstance(settings, V2) else 0
+        self.loaded = Loaded(
+            model,
+            Asking(model, profile.output, at_once=at_once, clock=self._clock),
+            profile,
+            source_thresholds(profile),
+            Answers(self._window_items, len(profile.classes)),
+            TargetBins(profile),
+            {},
+        )
         self.reason = ""
         return True
 
-    def answer(
+    def close(self) -> None:
+        """Lets the model go; a second time does nothing."""
+        if self.loaded is not None:
+            self.loaded.asking.close()
+        self.loaded = None
+
+    def give(
         self, batch: Prepared, *, tensor: str | None, live: Array | None, segments: Mapping[str, Array]
     ) -> None:
-        """Answers one batch of the window; a model without classes has done so once the inputs are binned.
+        """Gives one batch of the window to the model; one without classes is done once the inputs are binned.
 
         Args:
-            batch: the items; not answered before.
+            batch: the items.
             tensor: the request's tensor for a model whose one input has another name.
             live: the model's output as the traffic showed it, where this is the incumbent.
             segments: rows of the batch by their segment; empty where the window is not split.
@@ -146,30 +162,94 @@ class ShadowCandidate:
             inputs = self._inputs(self.loaded.model, batch.batch, tensor)
             features = batch.features(inputs, self.loaded.profile.inputs)
             _check_width(features, self.loaded.profile)
-            model, profile = self.loaded.model, self.loaded.profile
-            words = batch.words(inputs, profile.inputs) if profile.words else _NO_WORDS
-            ids = batch.first_id + np.arange(items)
-            self.loaded.target.add(ids, features, words)
-            for name, rows in segments.items():
-                self.loaded.segments.setdefault(name, TargetBins(profile)).add(
-                    ids[rows], batch.part(features, rows), batch.part(words, rows) if profile.words else words
-                )
-            if profile.output_kind == "none":
-                # Nothing would be done with its answers, so the model need not run.
+            # Nothing would be done with the answers of a model without classes, so it need not run.
+            without = self.loaded.profile.output_kind == "none"
+            if live is None and not without:
+                self.loaded.asking.ask(batch.first_id, items, inputs)
+            # A server answers in the meantime.
+            self._bin(self.loaded, batch, inputs, segments)
+            if without:
                 self.loaded.answers.put(batch.first_id, np.empty((items, 0)))
-                return
-            output = self._run(model, profile.output, inputs) if live is None else live
-            probabilities = class_probabilities(output, profile.output_kind)
-            _check_shape(probabilities.shape, items, profile)
-            energies = logit_energies(output) if profile.output_kind == "logits" else None
-            self.loaded.answers.put(batch.first_id, probabilities, energies)
-            if live is None:
-                self.items += items
-            else:
+            elif live is not None:
+                _keep(self.loaded, batch.first_id, items, live)
                 self.answers_seen += items
         except Exception as error:  # noqa: BLE001 - whatever a candidate does, the others go on
-            self.failures += items
-            self.reason = str(error) or type(error).__name__
+            self._failed(items, error)
+        self.take()
+
+    def begin_again(self, until_id: int) -> None:
+        """Goes back to what a server missed that is left alone, once all before `until_id` was tried."""
+        if self.out and self._missed_from is not None and self.next_id >= until_id:
+            self.next_id = self._missed_from
+
+    def take(self) -> bool:
+        """Takes the answers that are there; False when there are none."""
+        if self.loaded is None:
+            return False
+        answers = self.loaded.asking.arrived()
+        for answer in answers:
+            self.shadow_s += answer.seconds
+            error = _fault(self.loaded, answer)
+            if error is None:
+                self.items += answer.items
+                self.runs.append((answer.items, answer.seconds))
+            else:
+                self._failed(answer.items, error)
+            if self.loaded.asking.breaker is not None:
+                self._go_on(self.loaded.asking.breaker, answer, error)
+        return bool(answers)
+
+    def _failed(self, items: int, error: Exception) -> None:
+        self.failures += items
+        self.reason = str(error) or type(error).__name__
+
+    def _go_on(self, breaker: Breaker, answer: Answer, error: Exception | None) -> None:
+        """Decides which items are asked next, after an answer or a failure behind a server.
+
+        A batch that was not answered in time is, a few times. While the server is left alone it is tried with
+        what comes next, so that no odd batch keeps the candidate out; once it answers, all that it missed
+        is asked again, however it failed on that: it may be another one now.
+        """
+        if error is None:
+            was_out, missed_from = breaker.open, self._missed_from
+            breaker.succeeded()
+            self._missed_from = None
+            self.reason = ""
+            # Only when there is something new to show for it, so that going back ends.
+            if answer.first_id >= self._answered_to:
+                self._answered_to = answer.first_id + answer.items
+                self._returns = 0
+                if was_out and missed_from is not None:
+                    self.next_id = min(self.next_id, missed_from)
+            return
+        breaker.failed()
+        missed_from = answer.first_id if self._missed_from is None else self._missed_from
+        self._missed_from = min(missed_from, answer.first_id)
+        if not breaker.open and isinstance(error, UnavailableError) and self._returns < _RETURNS:
+            self._returns += 1
+            self.next_id = min(self.next_id, answer.first_id)
+
+    def _bin(
+        self, loaded: Loaded, batch: Prepared, inputs: dict[str, Array], segments: Mapping[str, Array]
+    ) -> None:
+        """Bins the items' inputs, once, also where they are asked again."""
+        profile = loaded.profile
+        features = batch.features(inputs, profile.inputs)
+        words = batch.words(inputs, profile.inputs) if profile.words else _NO_WORDS
+        items = batch.batch.items
+        ids = batch.first_id + np.arange(items)
+        fresh = max(self._binned_to - batch.first_id, 0)
+        self._binned_to = max(self._binned_to, batch.first_id + items)
+        bins = [(loaded.target, np.arange(items))]
+        bins += [
+            (loaded.segments.setdefault(name, TargetBins(profile)), rows) for name, rows in segments.items()
+        ]
+        for target, of_target in bins:
+            rows = of_target[of_target >= fresh]
+            if len(rows):
+                target.add(
+                    ids[rows], batch.part(features, rows), batch.part(words, rows) if profile.words else words
+                )
 
     def standardised(self, batch: Prepared, *, tensor: str | None) -> Floats:
         """The items' features in deviations from the source's mean, those far away clipped [items, d].
@@ -212,30 +292,41 @@ class ShadowCandidate:
             batch_size=batch_size, runs=len(seconds), lower_quartile_s=lower, median_s=median
         )
 
-    def _run(self, model: Model, output: str, inputs: dict[str, Array]) -> Array:
-        start = self._clock()
-        try:
-            answers = model.run(inputs)[output]
-        finally:
-            seconds = self._clock() - start
-            self.shadow_s += seconds
-        self.runs.append((len(answers), seconds))
-        return answers
-
     def _inputs(self, model: Model, batch: Batch, tensor: str | None) -> dict[str, Array]:
         """The model's inputs by its own names."""
         inputs = {}
         for spec in model.inputs:
-            name = self.settings.onnx.inputs.get(spec.name, spec.name)
+            name = self.settings.model.inputs.get(spec.name, spec.name)
             if name not in batch.inputs and len(model.inputs) == 1:
                 name = tensor or (next(iter(batch.inputs)) if len(batch.inputs) == 1 else name)
             if name not in batch.inputs:
                 raise InvalidError(
                     f"model input {spec.name!r}: the request has no tensor {name!r} but "
-                    f"{sorted(batch.inputs)}; name it in `onnx.inputs` or `input.tensor`"
+                    f"{sorted(batch.inputs)}; name it in the candidate's `inputs` or in `input.tensor`"
                 )
             inputs[spec.name] = batch.inputs[name]
         return inputs
+
+
+def _fault(loaded: Loaded, answer: Answer) -> Exception | None:
+    """Keeps an answer; says why there is nothing to keep."""
+    if isinstance(answer.output, Exception):
+        return answer.output
+    try:
+        _keep(loaded, answer.first_id, answer.items, answer.output)
+    except Exception as error:  # noqa: BLE001 - whatever a model answers, the others go on
+        return error
+    return None
+
+
+def _keep(loaded: Loaded, first_id: int, items: int, output: Array) -> None:
+    profile = loaded.profile
+    if profile.output_kind == "none":
+        raise InvalidError("a model without classes has no answers to keep")
+    probabilities = class_probabilities(output, profile.output_kind)
+    _check_shape(probabilities.shape, items, profile)
+    energies = logit_energies(output) if profile.output_kind == "logits" else None
+    loaded.answers.put(first_id, probabilities, energies)
 
 
 def _check_width(features: Array, profile: SourceProfile) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from functools import reduce
 
@@ -18,9 +19,11 @@ from sidecar.domain.labels import align, label_space
 from sidecar.domain.ranking import Ranking, Recommended
 from sidecar.domain.tensors import Array, Batch
 from sidecar.ranking.order import RankSettings, rank
+from sidecar.scoring.asking import Answer
 from sidecar.scoring.batches import Batches
-from sidecar.scoring.candidate import Loaded, OpenModel, ShadowCandidate
+from sidecar.scoring.candidate import Loaded, ShadowCandidate
 from sidecar.scoring.input_segments import InputSegments
+from sidecar.scoring.model import OpenModel
 from sidecar.scoring.recommending import Recommender
 from sidecar.scoring.segments import OTHER, Segments, cleaned, tensor_values
 from sidecar.window.window import Window
@@ -31,6 +34,8 @@ _Available = list[tuple[ShadowCandidate, Loaded]]
 _ANSWERED_SHARE = 0.5
 # With more of the window than this unanswered, new items would leave it before they are answered.
 _BACKLOG_SHARE = 0.5
+# Of the time between rounds: how long one that is due waits for answers from servers.
+_PATIENCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,9 @@ class EndpointScorer:
         self._segments = Segments(items=settings.window.items)
         self._by_inputs: tuple[Loaded, InputSegments] | None = None
         self._due_at = clock()
-        self._ranked_id = -1
+        self._ranked: object = None
         self._goal: int | None = None
+        self._patient_to = 0.0
         self._candidates: dict[str, ShadowCandidate] = {}
         self.configure(settings)
 
@@ -79,7 +85,9 @@ class EndpointScorer:
             self._segments = Segments(items=settings.window.items)
             self._by_inputs = None
             self._goal = None
-            self._candidates = {}
+            self.close()
+        if _valued_by(settings) != _valued_by(self.settings):
+            self._recommender.restart(level=settings.ranking.false_alarm)
         kept = self._candidates
         self.settings = settings
         self._segments.min_items = settings.ranking.min_items
@@ -92,14 +100,23 @@ class EndpointScorer:
             )
             for wanted in settings.candidates
         }
-        self._ranked_id = -1
+        for name, candidate in kept.items():
+            if self._candidates.get(name) is not candidate:
+                candidate.close()
+        self._ranked = None
         self._due_at = self._clock()
+
+    def close(self) -> None:
+        """Lets the candidates go; a second time does nothing."""
+        for candidate in self._candidates.values():
+            candidate.close()
+        self._candidates = {}
 
     def load(self) -> None:
         """Loads the candidates whose files are new or changed; the next round tells what came of it."""
         for candidate in self.candidates:
             if candidate.load():
-                self._ranked_id = -1
+                self._ranked = None
                 self._recommender.forget(candidate.settings.name)
 
     def observe(self, batch: Batch, segment: bytes = b"") -> None:
@@ -140,45 +157,61 @@ class EndpointScorer:
         self.rejected[reason] += 1
 
     def due_in(self) -> float:
-        """Seconds until the next round; 0 when it is due."""
-        return max(self._due_at - self._clock(), 0.0)
+        """Seconds until the next round; 0 when it is due. Answers may come before."""
+        return max((self._due_at if self._goal is None else self._patient_to) - self._clock(), 0.0)
+
+    @property
+    def under_way(self) -> list[Future[Answer]]:
+        """Batches that servers have yet to answer."""
+        return [answer for candidate in self.candidates for answer in candidate.under_way]
 
     def step(self) -> bool:
-        """Lets one candidate answer one batch; False when there is nothing to do yet.
+        """Takes the answers that are there, and gives one candidate one batch; False when there was neither.
 
-        Less than a whole batch waits for the round.
+        Less than a whole batch waits for the round, but where it is to try a server that was left alone.
         """
+        taken = [candidate.take() for candidate in self.candidates]
         for candidate in sorted(self.candidates, key=lambda one: one.next_id):
-            waiting = self._waiting(candidate, self.window.next_id)
-            if waiting >= candidate.settings.onnx.batch or (
-                self._goal and self._waiting(candidate, self._goal)
+            enough = 1 if candidate.out else candidate.settings.model.batch
+            if candidate.admits and (
+                self._waiting(candidate, self.window.next_id) >= enough
+                or (self._goal and self._waiting(candidate, self._goal))
             ):
-                self._answer(candidate)
+                self._give(candidate)
                 return True
-        return False
+        return any(taken)
 
     def catch_up(self) -> None:
-        """Lets the candidates answer all that the window holds, however long that takes."""
+        """Lets the candidates answer all that the window holds, however long that takes.
+
+        What a server still has not answered when it is to be left alone stays unanswered.
+        """
         self._goal = self.window.next_id
-        while self.step():
-            pass
+        while self.step() or self.under_way:
+            if not self.step():
+                wait(self.under_way, return_when=FIRST_COMPLETED)
 
     def round(self) -> Round | None:
-        """Ranks, when it is due, every candidate has caught up, and anything new is known."""
-        if self.due_in():
-            return None
+        """Ranks, when it is due, every candidate has caught up, and anything new is known.
+
+        Candidates behind servers are waited for a while only; what they answer later is the next round's.
+        """
         start = self._clock()
+        if start < self._due_at:
+            return None
         if self._goal is None:
             self._goal = self.window.next_id
+            self._patient_to = start + self.settings.ranking.every * _PATIENCE
             self.load()
-        if any(self._waiting(candidate, self._goal) for candidate in self.candidates):
+            for candidate in self.candidates:
+                candidate.begin_again(self._goal)
+        if any(self._awaited(candidate, self._goal) for candidate in self.candidates):
             return None
-        fresh, self._ranked_id = self._ranked_id != self._goal, self._goal
+        known = self._goal, [(candidate.items, candidate.out) for candidate in self.candidates]
+        fresh, self._ranked = known != self._ranked, known
         self._goal = None
         self._due_at = start + self.settings.ranking.every
-        if not fresh:
-            return None
-        return self.rank()
+        return self.rank() if fresh else None
 
     def rank(self, error_model: ErrorModel = FITTED) -> Round:
         """Ranks now, by what the candidates have answered so far."""
@@ -294,13 +327,21 @@ class EndpointScorer:
             return 0
         return max(until_id - max(candidate.next_id, self.window.first_id), 0)
 
-    def _backlog(self) -> int:
-        return max(
-            (self._waiting(candidate, self.window.next_id) for candidate in self.candidates), default=0
-        )
+    def _awaited(self, candidate: ShadowCandidate, until_id: int) -> bool:
+        """Whether a round over the items before `until_id` waits for the candidate."""
+        if not candidate.elsewhere:
+            return self._waiting(candidate, until_id) > 0
+        if candidate.out or self._clock() >= self._patient_to:
+            return False
+        return bool(candidate.under_way) or self._waiting(candidate, until_id) > 0
 
-    def _answer(self, candidate: ShadowCandidate) -> None:
-        batch = self._batches.take(self.window, candidate.next_id, candidate.settings.onnx.batch)
+    def _backlog(self) -> int:
+        """How far behind the slowest candidate is of those that run here: a server holds up its own only."""
+        here = (candidate for candidate in self.candidates if not candidate.elsewhere)
+        return max((self._waiting(candidate, self.window.next_id) for candidate in here), default=0)
+
+    def _give(self, candidate: ShadowCandidate) -> None:
+        batch = self._batches.take(self.window, candidate.next_id, candidate.settings.model.batch)
         if batch is not None and candidate.loaded is not None:
             ids = batch.first_id + np.arange(batch.batch.items)
             self._place(int(ids[-1]) + 1)
@@ -309,7 +350,7 @@ class EndpointScorer:
             candidate.loaded.evict(self.window.first_id, {*named, OTHER})
             incumbent = candidate.settings.name == self.settings.incumbent
             live = batch.batch.outputs.get(self._live_output()) if incumbent else None
-            candidate.answer(
+            candidate.give(
                 batch,
                 tensor=self.settings.input.tensor,
                 live=live,
@@ -323,10 +364,11 @@ class EndpointScorer:
 
     def _obstacle(self, candidate: ShadowCandidate, ids: Array) -> str:
         """Why a candidate cannot be compared; empty when it can."""
-        if candidate.loaded is None:
+        if candidate.loaded is None or candidate.out:
             return candidate.reason
         if len(ids) and candidate.answered(ids).mean() < _ANSWERED_SHARE:
-            return candidate.reason or "it answered too little of the window"
+            who = "its server" if candidate.elsewhere else "it"
+            return candidate.reason or f"{who} answered too little of the window so far"
         own, (name, common) = candidate.loaded.profile.classes, self._common_classes()
         if bool(own) != bool(common):
             gives, other = ("classes", "none") if own else ("no classes", "some")
@@ -346,6 +388,12 @@ class EndpointScorer:
             for one in incumbent_first
             if one.loaded is not None
         )
+
+
+def _valued_by(settings: Endpoint) -> tuple[object, ...]:
+    """What evidence for the recommendation was gathered under."""
+    of = settings.ranking
+    return settings.window, settings.segments, of.objectives, of.prefer, of.constraints, of.false_alarm
 
 
 def _evidence(ids: Array, available: _Available) -> Evidence:

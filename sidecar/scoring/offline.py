@@ -14,8 +14,8 @@ from sidecar.costs import Costs
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, Batch
 from sidecar.profiles.data import open_rows, read_column
-from sidecar.scoring.candidate import OpenModel
 from sidecar.scoring.endpoint import EndpointScorer
+from sidecar.scoring.model import OpenModel
 from sidecar.scoring.opening import threads_within
 from sidecar.scoring.segments import tensor_values
 

@@ -1,29 +1,56 @@
-"""Opens a candidate's files: the ONNX model and the profile that must be its own."""
+"""Opens a candidate: its profile, and the ONNX model or the way to the server that answers for it."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-from sidecar.config.schema import Candidate
+from sidecar.config.schema import V2, Candidate
 from sidecar.domain.profile import SourceProfile
 from sidecar.profiles.file import read_profile
-from sidecar.scoring.candidate import Model
+from sidecar.scoring.model import Model
 from sidecar.shadow.onnx import OnnxModel
 from sidecar.shadow.threads import available_cores
+from sidecar.shadow.v2 import V2Model
+from sidecar.shadow.v2_server import Terms, Tls, V2Server
 
 
 @dataclass(frozen=True, slots=True)
-class OpenOnnx:
-    """Opens candidates; `threads` holds for those whose configuration names none."""
+class OpenModels:
+    """Opens candidates; `threads` holds for ONNX models whose configuration names none."""
 
     threads: int = 1
 
     def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
-        """As `sidecar.scoring.candidate.OpenModel`."""
-        onnx = candidate.onnx
-        model = OnnxModel(onnx.path, threads=onnx.threads or self.threads, options=onnx.session)
+        """As `sidecar.scoring.model.OpenModel`."""
+        settings = candidate.model
+        if isinstance(settings, V2):
+            profile = read_profile(candidate.profile)
+            return served_model(settings, profile), profile
+        model = OnnxModel(settings.path, threads=settings.threads or self.threads, options=settings.session)
         return model, read_profile(candidate.profile, model_sha256=model.sha256)
+
+
+def served_model(settings: V2, profile: SourceProfile) -> V2Model:
+    """The model behind a server; the server is not asked yet.
+
+    Raises:
+        InvalidError: a TLS file cannot be read.
+    """
+    tls = settings.tls
+    terms = Terms(
+        deadline_s=settings.deadline,
+        per_second=settings.per_second,
+        tls=None if tls is None else Tls(tls.ca, tls.cert, tls.key),
+        metadata=tuple(settings.metadata.items()),
+    )
+    return V2Model(
+        V2Server(settings.url, terms),
+        settings.model,
+        settings.version,
+        inputs=profile.inputs,
+        outputs={profile.output: settings.output or profile.output},
+    )
 
 
 def threads_within(cpu_share: float) -> int:

@@ -38,6 +38,11 @@ class Recommender:
         else:
             self._recommendation.forget(candidate)
 
+    def restart(self, *, level: float) -> None:
+        """Gathers anew: items are valued otherwise, or counted from 0 again; the candidate stays."""
+        self._recommendation = Recommendation(self._recommendation.candidate, level=level)
+        self._next_id = 0
+
     def update(
         self,
         number: int,
@@ -72,24 +77,30 @@ class Recommender:
             self._since_round, self._reason = number, change.reason
         evidence = self._recommendation.evidence()
         challenger = max(evidence, key=lambda name: evidence[name], default="")
+        reason = self._reason
+        if evidence.get(challenger) == 1:
+            held = ranking.reason if ranking.state is not State.OK else "it is not ranked above"
+            reason = f"{challenger} has the evidence to replace it, but {held}"
         return Recommended(
             candidate=self._recommendation.candidate,
             challenger=challenger,
             evidence=evidence.get(challenger, 0.0),
             since_round=self._since_round,
-            reason=self._reason,
+            reason=reason,
         )
 
     def _weigh(self, ranking: Ranking, fresh: Array, preference: Preference) -> Change | None:
         current = next(
             (one for one in ranking.candidates if one.name == self._recommendation.candidate), None
         )
-        if current is None or ranking.state is not State.OK:
-            above = []
+        if current is None or ranking.state not in (State.OK, State.TIED):
+            above: list[str] = []
         elif current.state is State.BREAKS_CONSTRAINT:
             return self._recommendation.change_to(
                 ranking.candidates[0].name, f"{current.name}: {current.reason}"
             )
+        elif ranking.state is State.TIED:
+            above = []
         else:
             above = [one.name for one in ranking.candidates if 0 < one.rank < current.rank]
         values = item_values(ranking, preference)

@@ -6,6 +6,7 @@ import resource
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
@@ -18,15 +19,17 @@ from sidecar.capture.elements import UnreadableError
 from sidecar.capture.v2 import decode_observation
 from sidecar.config.schema import Config
 from sidecar.costs import Costs
-from sidecar.scoring.candidate import OpenModel
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.frames import FrameReader, frame
+from sidecar.scoring.model import OpenModel
 from sidecar.scoring.report import report
 from sidecar.shadow.budget import CpuBudget
 
 # The longest wait between signs of life; the serving process ends a scoring process that gives none.
 _IDLE_S = 5.0
 _GATHER_S = 1.0
+# How long a request may wait unread while servers are being waited for.
+_ANSWERS_S = 0.05
 # What is read at once, so that a flood cannot fill this process instead of the bounded queue.
 _READS = 16
 _PAGE_BYTES = resource.getpagesize()
@@ -81,16 +84,25 @@ class Worker:
                     with self._resting():
                         unread.extend(self._gathered())
                 except EOFError:
-                    return
+                    break
             self._live()
+        for scorer in self._scorers.values():
+            scorer.close()
 
     def _gathered(self) -> list[bytes]:
-        """Waits for the next round or the next message, lets more gather, and reads what is there."""
+        """Waits for the next round, answer or message, and reads what is there.
+
+        Messages are let gather, but for while answers are under way: these are to be followed by questions.
+        """
         due = [scorer.due_in() for scorer in self._scorers.values()]
-        if not self._reader.wait(min([*due, _IDLE_S])):
+        under_way = [answer for scorer in self._scorers.values() for answer in scorer.under_way]
+        if under_way:
+            wait(under_way, min([*due, _ANSWERS_S]), FIRST_COMPLETED)
+        if not self._reader.wait(0.0 if under_way else min([*due, _IDLE_S])):
             return []
-        halves = [scorer.settings.ranking.every / 2 for scorer in self._scorers.values()]
-        self._sleep(min(_GATHER_S, *halves) if halves else 0.0)
+        if not under_way:
+            halves = [scorer.settings.ranking.every / 2 for scorer in self._scorers.values()]
+            self._sleep(min(_GATHER_S, *halves) if halves else 0.0)
         messages: list[bytes] = []
         for _ in range(_READS):
             if not self._reader.wait(0.0):
@@ -142,6 +154,8 @@ class Worker:
             else:
                 scorer.configure(endpoint)
             self._scorers[endpoint.name] = scorer
+        for name in kept.keys() - self._scorers.keys():
+            kept[name].close()
 
     def _work(self) -> bool:
         """One small piece of work, so that the budget is kept smoothly; False when there was none."""

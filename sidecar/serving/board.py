@@ -144,7 +144,7 @@ class Board:
         version = last.version + 1 if last else 1
         was_stale = last is not None and last.ranking.state == ranking_pb2.STATE_STALE
         new = place.revisions.hear(ranking) or was_stale
-        for one in ranking.candidates:
+        for one in (*ranking.candidates, *(told.candidate for told in report.explanations)):
             one.recommended = one.name == ranking.recommendation.candidate
         place.show(
             Snapshot(

@@ -126,5 +126,7 @@ class CandidateService:
 
 def _message(candidate: Candidate) -> candidate_pb2.Candidate:
     return candidate_pb2.Candidate(
-        name=candidate.name, profile_path=str(candidate.profile), onnx_path=str(candidate.onnx.path)
+        name=candidate.name,
+        profile_path=str(candidate.profile),
+        onnx_path=str(candidate.onnx.path) if candidate.onnx else "",
     )

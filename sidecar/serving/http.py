@@ -1,26 +1,35 @@
-"""The HTTP port: /metrics, /healthz, /readyz."""
+"""The HTTP port: /metrics, /healthz, /readyz, and the paths that events are posted to."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from prometheus_client import CollectorRegistry, exposition
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sidecar.capture.cloud_events import EventSink
 from sidecar.domain.errors import UnavailableError
 
 _BACKLOG = 128
 
 
-def application(registry: CollectorRegistry, ready: Callable[[], str]) -> Starlette:
-    """The routes; `ready` says what is still missing, or nothing when all is there."""
+def application(
+    registry: CollectorRegistry, ready: Callable[[], str], event_sink: Callable[[str], EventSink | None]
+) -> Starlette:
+    """The routes.
+
+    Args:
+        registry: of the metrics.
+        ready: says what is still missing, or nothing when all is there.
+        event_sink: finds what takes the events of a path.
+    """
 
     async def metrics(request: Request) -> Response:
         encode, content_type = exposition.choose_encoder(request.headers.get("accept", ""))
@@ -33,9 +42,29 @@ def application(registry: CollectorRegistry, ready: Callable[[], str]) -> Starle
         missing = ready()
         return PlainTextResponse(f"{missing or 'ok'}\n", status_code=503 if missing else 200)
 
+    async def events(request: Request) -> Response:
+        sink = event_sink(request.url.path)
+        if sink is None:
+            return PlainTextResponse(f"no `cloudevents` capture has the path {request.url.path}\n", 404)
+        return Response(status_code=await sink.take(request.headers, _pieces(request)))
+
     return Starlette(
-        routes=[Route("/metrics", metrics), Route("/healthz", healthz), Route("/readyz", readyz)]
+        routes=[
+            Route("/metrics", metrics),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/{path:path}", events, methods=["POST"]),
+        ]
     )
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """A body as it comes; ConnectionError when the sender is gone."""
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect as error:
+        raise ConnectionError("the sender is gone") from error
 
 
 class HttpServer:

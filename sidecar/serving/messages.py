@@ -114,17 +114,16 @@ def recommendation_message(recommended: Recommended) -> ranking_pb2.Recommendati
 
 
 def prospects_message(prospects: Prospects) -> scoring_pb2.Prospects:
-    """What a ranking was drawn from, in single precision."""
-    doubt, reason = prospects.doubt or (None, "")
+    """What a ranking was drawn from."""
     return scoring_pb2.Prospects(
-        doubt=_state(doubt) if doubt else ranking_pb2.STATE_UNSPECIFIED,
-        doubt_reason=reason,
+        doubt=_doubt(prospects.doubt) if prospects.doubt else None,
         drawn=[
-            scoring_pb2.Drawn(candidate=name, objective=objective, draws=draws.astype(np.float32))
+            scoring_pb2.Drawn(candidate=name, objective=objective, draws=draws)
             for name, known in prospects.draws.items()
             for objective, draws in known.items()
         ],
         reasons=prospects.reasons,
+        doubts={name: _doubt(doubt) for name, doubt in prospects.doubts.items()},
     )
 
 
@@ -133,13 +132,17 @@ def read_ranking(message: ranking_pb2.Ranking, drawn: scoring_pb2.Prospects) -> 
     draws: dict[str, dict[str, np.ndarray]] = {}
     for one in drawn.drawn:
         draws.setdefault(one.candidate, {})[one.objective] = np.array(one.draws)
-    doubt = (_read_state(drawn.doubt), drawn.doubt_reason) if drawn.doubt else None
     return Ranking(
         items=message.items,
-        state=_read_state(message.state),
-        reason=message.reason,
+        state=State.OK,
+        reason="",
         candidates=tuple(_read_candidate(one) for one in message.candidates),
-        prospects=Prospects(draws, doubt, dict(drawn.reasons)),
+        prospects=Prospects(
+            draws,
+            _read_doubt(drawn.doubt) if drawn.HasField("doubt") else None,
+            dict(drawn.reasons),
+            {name: _read_doubt(doubt) for name, doubt in drawn.doubts.items()},
+        ),
     )
 
 
@@ -188,6 +191,10 @@ def read_preference(
     if len(read) < len(message.objectives):
         raise InvalidError("preference: an objective stands there twice")
     wanted = read or default.directions
+    if message.order not in ranking_pb2.Order.values():
+        raise InvalidError(
+            f"preference: there is no order {message.order}; there is {', '.join(ranking_pb2.Order.keys())}"
+        )
     value = default.value
     if message.lexicographic:
         value = Lexicographic(tuple(one.tolerance for one in message.objectives) or (0.0,) * len(wanted))
@@ -252,6 +259,14 @@ def _segment(one: Segment) -> ranking_pb2.Segment:
         reason=one.ranking.reason,
         top_candidate=next((candidate.name for candidate in one.ranking.candidates if candidate.rank), ""),
     )
+
+
+def _doubt(doubt: tuple[State, str]) -> scoring_pb2.Doubt:
+    return scoring_pb2.Doubt(state=_state(doubt[0]), reason=doubt[1])
+
+
+def _read_doubt(message: scoring_pb2.Doubt) -> tuple[State, str]:
+    return _read_state(message.state), message.reason
 
 
 def _state(state: State) -> ranking_pb2.State.ValueType:

@@ -11,9 +11,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 import onnxruntime
 
-from sidecar.domain.casting import cast
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
+from sidecar.shadow.bfloat16 import bfloat16_bits
+from sidecar.shadow.feeding import answered, fitted, spec_text
 
 _DATATYPES: Final = {
     "tensor(bool)": "BOOL",
@@ -87,63 +88,25 @@ class OnnxModel:
         Raises:
             InvalidError: an input is missing or does not fit, or the model fails on these values.
         """
-        feed = {spec.name: self._fit(inputs, spec) for spec in self.inputs}
-        lengths = {name: len(array) for name, array in feed.items()}
-        items = next(iter(lengths.values()))
-        if len(set(lengths.values())) > 1 or not items:
-            raise InvalidError(
-                f"{self.path}: the inputs must hold the same items, at least one; got {lengths}"
-            )
-        size = self.max_items or items
-        parts = [
-            self._answer({name: array[start : start + size] for name, array in feed.items()}, size)
-            for start in range(0, items, size)
-        ]
-        return {
-            spec.name: parts[0][place] if len(parts) == 1 else np.concatenate([part[place] for part in parts])
-            for place, spec in enumerate(self.outputs)
-        }
+        feed = fitted(inputs, self.inputs, str(self.path))
+        for spec in self.inputs:
+            if spec.datatype == "BYTES":
+                feed[spec.name] = _decoded(feed[spec.name], spec)
+        return answered(
+            feed, self._answer, most=self.max_items, fixed=self.max_items is not None, where=str(self.path)
+        )
 
-    def _fit(self, inputs: Mapping[str, Array], spec: TensorSpec) -> Array:
-        if spec.name not in inputs:
-            raise InvalidError(
-                f"{self.path}: input {spec.name!r} ({_text(spec)}) is missing; given are {sorted(inputs)}"
-            )
-        array = inputs[spec.name]
-        sizes = array.shape[1:]
-        if len(sizes) != len(spec.shape) or any(
-            wanted not in {-1, given} for wanted, given in zip(spec.shape, sizes, strict=True)
-        ):
-            raise InvalidError(
-                f"{self.path}: input {spec.name!r} takes {_text(spec)}; "
-                f"given is {array.dtype} {list(array.shape)}"
-            )
-        try:
-            fitted = cast(array, spec)
-        except InvalidError as error:
-            raise InvalidError(f"{self.path}: {error}") from error
-        return _decoded(fitted, spec) if spec.datatype == "BYTES" else fitted
+    def close(self) -> None:
+        """Lets nothing go: the session ends with the object."""
 
-    def _answer(self, feed: dict[str, Array], size: int) -> list[Array]:
-        items = len(next(iter(feed.values())))
-        padded = {
-            name: np.concatenate([array, np.repeat(array[-1:], size - items, axis=0)])
-            if items < size
-            else array
-            for name, array in feed.items()
-        }
-        values = {spec.name: _value(padded[spec.name], spec) for spec in self.inputs}
+    def _answer(self, feed: dict[str, Array]) -> dict[str, Array]:
+        values = {spec.name: _value(feed[spec.name], spec) for spec in self.inputs}
+        names = [spec.name for spec in self.outputs]
         try:
-            answers: list[Array] = self._session.run([spec.name for spec in self.outputs], values)
+            return dict(zip(names, self._session.run(names, values), strict=True))
         except Exception as error:
+            items = len(next(iter(feed.values())))
             raise InvalidError(f"{self.path}: the model fails on {items} items: {error}") from error
-        for spec, answer in zip(self.outputs, answers, strict=True):
-            if answer.shape[:1] != (size,):
-                raise InvalidError(
-                    f"{self.path}: output {spec.name!r} has shape {list(answer.shape)} for {size} items: "
-                    "export the model with the items on the first axis of every output"
-                )
-        return [answer[:items] for answer in answers]
 
     def _spec(self, role: str, argument: Any) -> TensorSpec:  # noqa: ANN401 - onnxruntime has no types
         name = f"{self.path}: {role} {argument.name!r}"
@@ -186,7 +149,7 @@ def class_output(model: HasOutputs, chosen: str | None = None) -> str:
     fitting = [spec for spec in floats if (len(spec.shape) == 1 if chosen is None else spec.name == chosen)]
     if len(fitting) == 1:
         return fitting[0].name
-    listed = ", ".join(f"{spec.name!r} ({_text(spec)})" for spec in model.outputs)
+    listed = ", ".join(f"{spec.name!r} ({spec_text(spec)})" for spec in model.outputs)
     wanted = (
         "exactly one output of floats with two axes" if chosen is None else f"no output {chosen!r} of floats"
     )
@@ -225,10 +188,6 @@ def _open(path: Path, threads: int, options: Mapping[str, str]) -> Any:  # noqa:
         ) from error
 
 
-def _text(spec: TensorSpec) -> str:
-    return f"{spec.datatype} [items{''.join(f', {size}' for size in spec.shape)}]"
-
-
 def _decoded(array: Array, spec: TensorSpec) -> Array:
     """Turns bytes to str, which is what onnxruntime takes; it would take `str(b"x")` for bytes."""
     texts = np.empty(array.shape, dtype=np.object_)
@@ -245,7 +204,4 @@ def _decoded(array: Array, spec: TensorSpec) -> Array:
 def _value(array: Array, spec: TensorSpec) -> Any:  # noqa: ANN401 - an array or an OrtValue, which has no type
     if spec.datatype != "BF16":
         return array
-    bits = np.ascontiguousarray(array).view(np.uint32)
-    # To nearest, ties to even; NaN stays NaN because its highest fraction bit is kept.
-    rounded = np.where(np.isnan(array), bits | 0x00400000, bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
-    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(rounded.astype(np.uint16), _BFLOAT16)
+    return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bfloat16_bits(array), _BFLOAT16)

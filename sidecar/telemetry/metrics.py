@@ -15,8 +15,8 @@ from pilotfish.v1 import ranking_pb2
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from sidecar.capture.counts import CaptureCounts, Place
 from sidecar.capture.intake import Accounting, DropReason
-from sidecar.capture.proxy import ProxyCounts
 from sidecar.serving.board import Snapshot
 
 _STATES = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]
@@ -74,7 +74,7 @@ class Reading:
 
     accounting: Mapping[str, Accounting]
     snapshots: Mapping[str, Snapshot]
-    proxies: Mapping[str, ProxyCounts]
+    captures: Mapping[Place, CaptureCounts]
     scoring_up: bool
     scoring_restarts: int
     queued_bytes: int
@@ -129,19 +129,38 @@ def _capture(reading: Reading) -> Iterator[Metric]:
         for reason in DropReason:
             dropped.add_metric([endpoint, reason.value], counts.dropped.get(reason.value, 0))
     yield from (seen, sampled, skipped, dropped)
-    at = ("listen",)
-    connections = _gauge("proxy_connections", "Open client connections.", at)
-    opened = _counter("proxy_connections_opened", "Client connections since start.", at)
-    failures = _counter("proxy_upstream_failures", "Client connections for which upstream was not there.", at)
-    unreadable = _counter("proxy_unreadable_connections", "Connections relayed without being observed.", at)
-    unwatched = _counter("proxy_unwatched_calls", "ModelInfer calls for models of no endpoint.", at)
-    for listen, proxy in reading.proxies.items():
-        unwatched.add_metric([listen], proxy.unwatched_calls)
-        connections.add_metric([listen], proxy.connections)
-        opened.add_metric([listen], proxy.connections_total)
-        failures.add_metric([listen], proxy.upstream_failures)
-        unreadable.add_metric([listen], proxy.unreadable_connections)
-    yield from (connections, opened, failures, unreadable, unwatched)
+    at = ("capture", "listen")
+    families: list[tuple[GaugeMetricFamily | CounterMetricFamily, str]] = [
+        (_gauge("capture_connections", "Open client connections.", at), "connections"),
+        (
+            _counter("capture_connections_opened", "Client connections since start.", at),
+            "connections_total",
+        ),
+        (
+            _counter("capture_upstream_failures", "Connections for which the upstream was not there.", at),
+            "upstream_failures",
+        ),
+        (
+            _counter("capture_unreadable_connections", "Connections that could not be read.", at),
+            "unreadable_connections",
+        ),
+        (
+            _counter("capture_unreadable_calls", "Calls whose model could not be told.", at),
+            "unreadable_calls",
+        ),
+        (_counter("capture_unwatched_calls", "Calls for models of no endpoint.", at), "unwatched_calls"),
+        (
+            _counter("capture_waiting_calls", "Calls let go as Envoy would have waited for answers.", at),
+            "waiting_calls",
+        ),
+        (_counter("capture_lost_calls", "Calls that Envoy says it could not copy.", at), "lost_calls"),
+    ]
+    for family, name in families:
+        for place, one in reading.captures.items():
+            number = getattr(one, name)
+            if number is not None:
+                family.add_metric(place, number)
+        yield family
 
 
 def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:

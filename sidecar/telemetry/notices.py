@@ -1,4 +1,4 @@
-"""What a proxy's counts mean, said in the log: once when it begins, at most every minute."""
+"""What a capture's counts mean, said in the log: once when it begins, at most every minute."""
 
 from __future__ import annotations
 
@@ -6,35 +6,38 @@ from collections.abc import Callable
 
 import structlog
 
-from sidecar.capture.proxy import ProxyCounts
+from sidecar.capture.counts import CaptureCounts, Place
 
 _AGAIN_S = 60.0
 
 _MEANINGS = {
     "upstream_failures": "the upstream takes no connections; clients see UNAVAILABLE",
-    "unwatched_calls": "requests for models that no endpoint watches here; see `proxy.model`",
+    "unwatched_calls": "requests for models that no endpoint watches here; see the capture's `model`",
+    "unreadable_calls": "requests whose model cannot be told (malformed, odd coding, too many): not sampled",
+    "waiting_calls": "Envoy waits for answers of this observer: set `observability_mode: true`; not sampled",
+    "lost_calls": "Envoy could not send copies of calls; raise `circuit_breakers` of its cluster `pilotfish`",
     "unreadable_connections": "connections that cannot be read along (TLS, HTTP/1 or malformed): not sampled",
 }
 
-log = structlog.get_logger("pilotfish.proxy")
+log = structlog.get_logger("pilotfish.capture")
 
 
-class ProxyNotices:
-    """Compares each proxy's counts with those of the last look."""
+class CaptureNotices:
+    """Compares each capture's counts with those of the last look."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._seen: dict[tuple[str, str], int] = {}
-        self._said_at: dict[tuple[str, str], float] = {}
+        self._seen: dict[tuple[Place, str], int] = {}
+        self._said_at: dict[tuple[Place, str], float] = {}
 
-    def look(self, listen: str, counts: ProxyCounts) -> None:
+    def look(self, place: Place, counts: CaptureCounts) -> None:
         """Says what grew since the last look."""
         now = self._clock()
         for name, meaning in _MEANINGS.items():
-            count = getattr(counts, name)
-            key = (listen, name)
+            count = getattr(counts, name) or 0
+            key = (place, name)
             grew = count > self._seen.get(key, 0)
             self._seen[key] = count
             if grew and now - self._said_at.get(key, -_AGAIN_S) >= _AGAIN_S:
                 self._said_at[key] = now
-                log.warning(meaning, listen=listen, count=count)
+                log.warning(meaning, capture=place.way, listen=place.listen, count=count)

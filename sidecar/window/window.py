@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sidecar.domain.tensors import Array, Batch
 
@@ -53,7 +55,9 @@ class Window:
 
     def since(self, item_id: int) -> Iterator[Slice]:
         """The items from `item_id` on, oldest first; a request that starts before it is cut."""
-        for entry, _ in self._slices:
+        # All before is older: a window of single items is not walked through for every batch.
+        first = bisect_right(self._slices, item_id, key=lambda kept: kept[0].first_id)
+        for entry, _ in islice(self._slices, max(first - 1, 0), None):
             behind = item_id - entry.first_id
             if behind <= 0:
                 yield entry

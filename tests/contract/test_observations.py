@@ -134,6 +134,16 @@ def test_shared_memory(way: Way) -> None:
     assert caught.value.reason is RejectReason.SHARED_MEMORY
 
 
+def test_raw_contents_beside_empty_typed_ones_as_mlserver_answers() -> None:
+    observation = v2_raw(INPUTS, OUTPUTS)
+    response = service_pb2.ModelInferResponse.FromString(observation.v2_response)
+    response.outputs[0].contents.SetInParent()
+    observation.v2_response = response.SerializeToString()
+    np.testing.assert_array_equal(
+        decode_observation(observation).outputs["probabilities"], OUTPUTS["probabilities"]
+    )
+
+
 def test_contents_that_contradict_their_tensors() -> None:
     raw = service_pb2.ModelInferRequest.FromString(v2_raw(INPUTS, {}).v2_request)
     del raw.raw_input_contents[0]

@@ -13,8 +13,8 @@ from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
 from prometheus_client import CollectorRegistry, generate_latest
 
+from sidecar.capture.counts import CaptureCounts, Place
 from sidecar.capture.intake import Accounting
-from sidecar.capture.proxy import ProxyCounts
 from sidecar.serving.board import Snapshot
 from sidecar.telemetry.metrics import Metrics, Reading
 
@@ -93,7 +93,13 @@ def reading() -> Reading:
     return Reading(
         accounting={"digits": Accounting(seen=10, sampled=5, skipped=3, dropped={"queue_full": 2})},
         snapshots={"digits": snapshot},
-        proxies={"0.0.0.0:9001": ProxyCounts(1, 2, 3, 4, 5)},
+        captures={
+            Place("proxy", "0.0.0.0:9001"): CaptureCounts(5, 6, 1, 2, 4, upstream_failures=3),
+            Place("observer", "0.0.0.0:9002"): CaptureCounts(
+                7, 8, 9, 10, 11, waiting_calls=12, lost_calls=15
+            ),
+            Place("cloudevents", "/events"): CaptureCounts(13, 14),
+        },
         scoring_up=True,
         scoring_restarts=1,
         queued_bytes=100,

@@ -1,18 +1,21 @@
-"""A proxy on its own event loop in a thread, with intakes that keep what they are given."""
+"""A capture on its own event loop in a thread, with intakes that keep what they are given."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pilotfish.internal.v1 import scoring_pb2
 
+from sidecar.capture import ext_proc, mirror
+from sidecar.capture.copies import CopyServer
 from sidecar.capture.intake import Accounting, Intake
 from sidecar.capture.proxy import Proxy
+from sidecar.listeners import Listener
 
 WAIT_S = 30.0
 
@@ -28,10 +31,19 @@ class Collector:
         return True
 
 
-class RunningProxy:
-    """Everything that touches the proxy runs on its loop, by `on_loop` or `eventually`."""
+Capture_co = TypeVar("Capture_co", bound=Listener, covariant=True)
 
-    def __init__(self, upstream: str, models: tuple[str, ...], *, max_item_bytes: int = 1 << 20) -> None:
+
+class RunningCapture(Generic[Capture_co]):
+    """Everything that touches the capture runs on its loop, by `on_loop` or `eventually`."""
+
+    def __init__(
+        self,
+        make: Callable[[Mapping[str, Intake]], Capture_co],
+        models: tuple[str, ...],
+        *,
+        max_item_bytes: int = 1 << 20,
+    ) -> None:
         self.collector = Collector()
         self.intakes = {
             model: Intake(
@@ -45,27 +57,27 @@ class RunningProxy:
             )
             for model in models
         }
-        self.proxy = Proxy("127.0.0.1:0", upstream, self.intakes)
+        self.capture = make(self.intakes)
         self.address = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.on_loop(self.proxy.start())
-        self.address = self.proxy.address
+        self.on_loop(self.capture.start())
+        self.address = self.capture.address
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.on_loop(self.proxy.close(0.0))
+        self.on_loop(self.capture.close(0.0))
         left = self.on_loop(_other_tasks())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
         assert left == 0
-        assert self.proxy.counts.connections == 0
+        assert not self.capture.counts.connections
 
     @property
     def port(self) -> int:
@@ -89,6 +101,26 @@ class RunningProxy:
         """When no wanted request is undecided any more."""
         assert self.eventually(lambda: self.intakes[model].undecided == 0)
         return self.intakes[model].counts
+
+
+class RunningProxy(RunningCapture[Proxy]):
+    """A proxy in front of an upstream."""
+
+    def __init__(self, upstream: str, models: tuple[str, ...]) -> None:
+        super().__init__(lambda intakes: Proxy("127.0.0.1:0", upstream, intakes), models)
+        self.proxy = self.capture
+
+
+def running_mirror(models: tuple[str, ...]) -> RunningCapture[CopyServer]:
+    return RunningCapture(
+        lambda intakes: CopyServer("127.0.0.1:0", "mirror.listen", mirror.begin, intakes), models
+    )
+
+
+def running_observer(models: tuple[str, ...]) -> RunningCapture[CopyServer]:
+    return RunningCapture(
+        lambda intakes: CopyServer("127.0.0.1:0", "observer.listen", ext_proc.begin, intakes), models
+    )
 
 
 async def _other_tasks() -> int:

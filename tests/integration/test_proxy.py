@@ -249,7 +249,7 @@ def test_upstream_stops_and_comes_back(upstream: Upstream, proxy: RunningProxy) 
         with pytest.raises(triton.InferenceServerException) as caught:
             client.infer("echo", [RAW])
         assert caught.value.status() == "StatusCode.UNAVAILABLE"
-        assert proxy.eventually(lambda: proxy.proxy.counts.upstream_failures > 0)
+        assert proxy.eventually(lambda: (proxy.proxy.counts.upstream_failures or 0) > 0)
         upstream.start()
         stub = client._client_stub
         answer = stub.ModelInfer(

@@ -39,7 +39,7 @@ from tests.integration.running_sidecar import (
 )
 from tests.models import DigitsModels
 
-LABELS = ("endpoint", "candidate", "reason", "listen")
+LABELS = ("capture", "endpoint", "candidate", "reason", "listen")
 GET = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
 
 
@@ -207,7 +207,7 @@ def test_models_that_nobody_watches_are_counted(folder: Path) -> None:
         with pytest.raises(InferenceServerException, match="no model 'digitz'"):
             infer(client, np.zeros((1, 64), np.float32), "digitz")
         found = metrics(sidecar)
-        assert found["pilotfish_proxy_unwatched_calls_total", ("127.0.0.1:0",)] == 1
+        assert found["pilotfish_capture_unwatched_calls_total", ("proxy", "127.0.0.1:0")] == 1
         assert found["pilotfish_requests_seen_total", (ENDPOINT,)] == 0
 
 

@@ -31,7 +31,7 @@ def register(state: DesiredState, name: str, onnx: str = "a.onnx") -> None:
 def test_candidates_come_and_go(state: DesiredState, tmp_path: Path) -> None:
     register(state, "c")
     assert names(state) == ["a", "b", "c"]
-    assert state.endpoint("digits").candidates[2].onnx.path == tmp_path / "a.onnx"
+    assert state.endpoint("digits").candidates[2].files == (tmp_path / "a.st", tmp_path / "a.onnx")
     assert state.configured("digits") == {"a", "b"}
     state.remove("digits", "b")
     assert names(state) == ["a", "c"]

@@ -73,8 +73,9 @@ class _Order:
 class _OrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_UNSPECIFIED: _Order.ValueType  # 0
-    """Expected regret."""
+    """The endpoint's."""
     ORDER_EXPECTED_REGRET: _Order.ValueType  # 1
+    """Lexicographic: how often a candidate is better than the others, for nothing is traded."""
     ORDER_P_BEST: _Order.ValueType  # 2
     ORDER_P_NONDOMINATED: _Order.ValueType  # 3
     ORDER_EFFICIENCY: _Order.ValueType  # 4
@@ -82,8 +83,9 @@ class _OrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order.ValueType
 class Order(_Order, metaclass=_OrderEnumTypeWrapper): ...
 
 ORDER_UNSPECIFIED: Order.ValueType  # 0
-"""Expected regret."""
+"""The endpoint's."""
 ORDER_EXPECTED_REGRET: Order.ValueType  # 1
+"""Lexicographic: how often a candidate is better than the others, for nothing is traded."""
 ORDER_P_BEST: Order.ValueType  # 2
 ORDER_P_NONDOMINATED: Order.ValueType  # 3
 ORDER_EFFICIENCY: Order.ValueType  # 4

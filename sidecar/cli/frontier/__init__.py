@@ -14,6 +14,7 @@ from sidecar.cli.frontier.asked import asked, draw
 from sidecar.cli.frontier.findings import find
 from sidecar.cli.frontier.plot import plot_svg
 from sidecar.cli.frontier.show import document, show
+from sidecar.cli.options import listed
 from sidecar.domain.errors import InvalidError
 from sidecar.files import replace_file
 from sidecar.frontier.constraints import PROBABILITY
@@ -46,7 +47,8 @@ def frontier(
     Args:
         table: .csv or .parquet with a row for each model.
         objectives: columns with their directions, the most important first, like top1:max,param_count:min.
-        name: column with the models' names; default `model`, or the first column of text.
+        name: column with the models' names, or several that name one together, with commas; default
+            `model`, or the first column of text.
         uncertainty: COLUMN=NUMBER, a standard deviation; COLUMN=2%, one relative to the value; or
             COLUMN=OTHER, a column of standard deviations. Several with commas between them, or several times.
         constraint: like "param_count <= 50", on any column; may be given several times.
@@ -60,7 +62,7 @@ def frontier(
         plot: an .svg file to draw the first two objectives in.
     """
     wanted = asked(objectives, uncertainty, constraint, probability, weights)
-    read = read_candidates(table, wanted.columns, name)
+    read = read_candidates(table, wanted.columns, listed(name))
     # Without uncertainty one draw tells all.
     draws = draws if wanted.uncertainties else 1
     if draws < 1 or draws * len(read.names) * len(wanted.measured) > _MOST_NUMBERS:

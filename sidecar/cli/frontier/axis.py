@@ -15,6 +15,7 @@ from sidecar.domain.tensors import Array, Floats
 _WIDE: Final = 20.0
 # Room at both ends, as a share of the span, so that no mark lies on the frame.
 _ROOM: Final = 0.04
+_EQUAL: Final = 1e-9
 _MOST_TICKS: Final = 8
 # Steps that people count in, within a decade.
 _STEPS: Final = (1.0, 2.0, 5.0, 10.0)
@@ -44,8 +45,8 @@ class Axis:
         least, most = float(values.min()), float(values.max())
         logarithmic = most > _WIDE * least
         low, high = (math.log10(least), math.log10(most)) if logarithmic else (least, most)
-        # Equal values stand in the middle.
-        room = _ROOM * (high - low) or abs(high) / 2 or 1.0
+        # Values that only rounding tells apart stand in the middle; on a logarithmic axis there are none.
+        room = _ROOM * (high - low) if high - low > _EQUAL * abs(high) else high / 2
         return cls(low - room, high + room, start, end, logarithmic)
 
     def pixels(self, values: Array) -> Floats:

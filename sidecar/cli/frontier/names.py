@@ -35,6 +35,12 @@ class Box:
             and other.top < self.bottom
         )
 
+    def holds(self, points: Floats) -> int:
+        """How many of the points [n, 2] lie inside."""
+        x, y = points.T
+        inside = (x > self.left) & (x < self.right) & (y > self.top) & (y < self.bottom)
+        return int(inside.sum())
+
     def within(self, other: Box) -> bool:
         """Whether nothing of it lies outside of the other one."""
         return (
@@ -45,22 +51,23 @@ class Box:
         )
 
 
-def place_names(names: Sequence[str], points: Floats, taken: Floats, frame: Box) -> list[Box | None]:
+def place_names(names: Sequence[str], points: Floats, others: Floats, frame: Box) -> list[Box | None]:
     """Finds room for names, the first ones first.
 
     Args:
         names: in order of importance.
         points: where their points stand, shape [names, 2].
-        taken: other points that must stay visible, shape [others, 2].
+        others: points that had better stay visible, shape [others, 2].
         frame: that names stay inside.
 
     Returns:
-        room for each name; None where there is none.
+        room for each name, of several the one that covers fewest others; None where there is none.
     """
-    covered = [_around(x, y) for x, y in [*points.tolist(), *taken.tolist()]]
+    covered = [_around(x, y) for x, y in points.tolist()]
     answers: list[Box | None] = []
     for name, (x, y) in zip(names, points.tolist(), strict=True):
-        found = next((box for box in _rooms(name, x, y) if _free(box, covered, frame)), None)
+        rooms = [box for box in _rooms(name, x, y) if _free(box, covered, frame)]
+        found = min(rooms, key=lambda box: box.holds(others), default=None)
         answers.append(found)
         if found is not None:
             covered.append(found)

@@ -24,6 +24,7 @@ _FRAME: Final = Box(78.0, 44.0, _WIDTH - 24.0, _HEIGHT - 62.0)
 _DEVIATIONS: Final = (-2 * np.log(0.1)) ** 0.5
 # A smaller ellipse is covered by the point's mark.
 _SMALLEST: Final = 3.0
+_SEEN: Final = (0.01, 0.99)
 _STYLE: Final = """
 text { font: 11px system-ui, sans-serif; fill: #333 }
 .title { font-size: 13px }
@@ -52,14 +53,16 @@ def plot_svg(found: Findings, asked: Asked, draws: Floats) -> bytes:
     names = list(asked.directions)
     places = [names[1], names[0]]
     values = np.array([[one.values[name] for name in places] for one in found.ranked])
-    x = Axis.over(values[:, 0], _FRAME.left, _FRAME.right)
-    y = Axis.over(values[:, 1], _FRAME.bottom, _FRAME.top)
-    points = np.stack([x.pixels(values[:, 0]), y.pixels(values[:, 1])], axis=1)
-    directions = [asked.directions[name] for name in places]
-    clouds = draws[:, [one.row for one in found.ranked]][..., [1, 0]]
-    pixels = np.stack([x.pixels(clouds[..., 0]), y.pixels(clouds[..., 1])], axis=2)
     best = [place for place, one in enumerate(found.ranked) if one.pareto_rank == 1]
     rest = [place for place, one in enumerate(found.ranked) if one.pareto_rank > 1]
+    clouds = draws[:, [found.ranked[place].row for place in best]][..., [1, 0]]
+    # Nearly all of what is drawn of the frontier finds room.
+    seen = np.concatenate([values, *np.quantile(clouds, _SEEN, axis=0)])
+    x = Axis.over(seen[:, 0], _FRAME.left, _FRAME.right)
+    y = Axis.over(seen[:, 1], _FRAME.bottom, _FRAME.top)
+    points = np.stack([x.pixels(values[:, 0]), y.pixels(values[:, 1])], axis=1)
+    directions = [asked.directions[name] for name in places]
+    pixels = np.stack([x.pixels(clouds[..., 0]), y.pixels(clouds[..., 1])], axis=2)
     edge = nondominated(values, directions)
     drawing = element(
         "svg",
@@ -70,9 +73,9 @@ def plot_svg(found: Findings, asked: Asked, draws: Floats) -> bytes:
         *_titles(asked, places, len(best)),
         *_marks(found.ranked, points, rest, "behind"),
         element("path", d=_steps(points[edge], directions), class_="step"),
-        *_ellipses(pixels[:, best]),
+        *_ellipses(pixels),
         *_marks(found.ranked, points, best, "on"),
-        *_names([found.ranked[place] for place in best], points[best]),
+        *_names([found.ranked[place] for place in best], points[best], points[rest]),
         xmlns="http://www.w3.org/2000/svg",
         viewBox=f"0 0 {_WIDTH:g} {_HEIGHT:g}",
         width=_WIDTH,
@@ -169,9 +172,9 @@ def _ellipses(clouds: Array) -> Iterator[Element]:
         )
 
 
-def _names(found: Sequence[Finding], points: Floats) -> Iterator[Element]:
+def _names(found: Sequence[Finding], points: Floats, others: Floats) -> Iterator[Element]:
     names = [one.name for one in found]
-    rooms = place_names(names, points, np.empty((0, 2)), _FRAME)
+    rooms = place_names(names, points, others, _FRAME)
     for name, (x, y), room in zip(names, points.tolist(), rooms, strict=True):
         if room is None:
             continue

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.capture.intake import DropReason
-from sidecar.capture.messages import Memory, Message, opening
+from sidecar.capture.messages import Memory, Message, MessageCutter, opening
 
 COMPRESSIONS: dict[bytes, Callable[[bytes], bytes]] = {
     b"gzip": gzip.compress,
@@ -62,8 +62,8 @@ def test_any_bytes_give_a_content_within_the_limit_or_a_reason(stream: bytes, en
         (b"", b"", DropReason.UNDECODABLE),
         (framed(b"abc", b"")[:-1], b"", DropReason.UNDECODABLE),
         (framed(b"abc", b"") * 2, b"", DropReason.UNDECODABLE),
-        (framed(b"abc", b"gzip"), b"snappy", DropReason.UNDECODABLE),
-        (framed(b"abc", b"gzip"), b"", DropReason.UNDECODABLE),
+        (framed(b"abc", b"gzip"), b"snappy", DropReason.UNKNOWN_CODING),
+        (framed(b"abc", b"gzip"), b"", DropReason.UNKNOWN_CODING),
         (b"\x01\0\0\0\x03abc", b"gzip", DropReason.UNDECODABLE),
         (framed(b"x" * 41, b"gzip"), b"gzip", DropReason.OVERSIZE),
         (framed(b"x" * 10_000_000, b"gzip")[:45], b"gzip", DropReason.OVERSIZE),
@@ -86,3 +86,26 @@ def test_all_messages_share_one_memory() -> None:
     assert second.add(b"\0\0\0\0\x50" + b"x" * 60) is DropReason.MEMORY_FULL
     first.release()
     assert second.add(b"\0\0\0\0\x50" + b"x" * 60) is None
+
+
+@given(contents=st.lists(st.binary(max_size=50), max_size=8), cut=st.integers(1, 60))
+def test_a_stream_is_cut_into_the_messages_that_were_sent(contents: list[bytes], cut: int) -> None:
+    memory = Memory(200)
+    cutter = MessageCutter(memory)
+    stream = b"".join(framed(content, b"") for content in contents)
+    read: list[bytes] = []
+    for at in range(0, len(stream), cut):
+        messages = cutter.cut(memoryview(stream)[at : at + cut])
+        assert isinstance(messages, list)
+        read += messages
+    assert read == contents
+    assert memory.held_bytes == 0
+
+
+def test_a_stream_that_cannot_be_cut_says_why() -> None:
+    memory = Memory(10)
+    assert MessageCutter(memory).cut(memoryview(b"x" * 11)) is DropReason.MEMORY_FULL
+    cutter = MessageCutter(memory)
+    assert cutter.cut(memoryview(b"\1\0\0\0\1x")) is DropReason.UNKNOWN_CODING
+    cutter.release()
+    assert memory.held_bytes == 0

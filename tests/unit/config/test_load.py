@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +44,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     assert endpoint.window.bytes == 64 * 2**20
     assert endpoint.ranking.every == 5.0
     assert endpoint.candidates[0].profile == tmp_path / "profiles/digits-2024.safetensors"
-    assert endpoint.candidates[1].onnx.path == Path("/models/digits-eu.onnx")
+    assert endpoint.candidates[1].files[1] == Path("/models/digits-eu.onnx")
     with pytest.raises(ValueError, match="frozen"):
         endpoint.name = "other"  # type: ignore[misc]
     assert Config.model_validate_json(config.model_dump_json()) == config
@@ -213,4 +216,42 @@ def test_candidates_alone_make_an_offline_endpoint(tmp_path: Path) -> None:
     assert (endpoint.name, endpoint.incumbent) == ("offline", "a")
     path = written(tmp_path, "candidates:\n  - {name: a, profil: a.st, onnx: {path: a.onnx}}\n")
     with pytest.raises(ConfigFaultsError, match=r"line 2, candidates\[0\].profil: unknown key; did you mean"):
+        load_candidates(path)
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ("onnx: {path: a.onnx}, v2: {url: 'h:1', model: m}", "give one of onnx, v2"),
+        ("performance: null", "give one of onnx, v2"),
+        ("v2: {url: 'h:1', model: m, tls: {cert: c.pem}}", "cert and key go together"),
+        ("v2: {url: 'grpc://h:1', model: m}", "write HOST:PORT"),
+        ("v2: {url: 'h:1', model: m, metadata: {Authorization: x}}", "match pattern"),
+        ("v2: {url: 'h:1', model: m, in_fligth: 3}", "did you mean 'in_flight'?"),
+    ],
+)
+def test_a_candidate_has_one_model_and_a_way_to_it(tmp_path: Path, model: str, fault: str) -> None:
+    path = written(tmp_path, f"candidates:\n  - {{name: a, profile: a.st, {model}}}\n")
+    with pytest.raises(ConfigFaultsError, match=re.escape(fault)):
+        load_candidates(path)
+
+
+def test_a_served_candidate_has_files_and_limits(tmp_path: Path) -> None:
+    served = (
+        "v2: {url: 'h:1', model: m, deadline: 200ms, tls: {ca: ca.pem}, metadata: {authorization: Bearer x}}"
+    )
+    path = written(tmp_path, f"candidates:\n  - {{name: a, profile: a.st, {served}}}\n")
+    one = load_candidates(path).candidates[0]
+    assert one.files == (tmp_path / "a.st", tmp_path / "ca.pem")
+    assert one.v2 is not None
+    assert (one.v2.in_flight, one.v2.per_second, one.v2.deadline) == (2, 100, 0.2)
+
+
+def test_a_proxy_without_an_upstream_needs_an_incumbent_that_runs_here(tmp_path: Path) -> None:
+    served = "{name: a, profile: a.st, v2: {url: 'h:1', model: m}}"
+    path = written(
+        tmp_path,
+        f"name: e\nincumbent: a\ncapture: [{{proxy: {{listen: 'h:2'}}}}]\ncandidates: [{served}]\n",
+    )
+    with pytest.raises(ConfigFaultsError, match="'a' is behind a server: name that as the proxy's upstream"):
         load_candidates(path)

@@ -139,6 +139,8 @@ def test_values_that_cannot_be_scaled_are_refused() -> None:
 
 
 def test_values_that_hide_the_answer_in_rounding_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidError, match=r"objective 2 is 1e\+11 in row 1: .* too much"):
+        envelopment(np.array([[1.0, 1e11], [2.0, 1.0]]), (1, -1), "bcc")
     monkeypatch.setattr("sidecar.frontier.envelopment._STEPS", 1)
     with pytest.raises(InvalidError, match="hidden by rounding"):
         envelopment(np.array([[0.9, 10.0], [0.6, 1.0], [0.78, 8.0]]), (1, -1), "bcc")

@@ -22,8 +22,16 @@ def test_many_errors_of_their_announced_size_give_the_normal_width() -> None:
 
 
 def test_errors_twice_as_large_as_announced_double_the_width() -> None:
-    errors = 2 * norm.ppf((np.arange(5000) + 0.5) / 5000)
-    assert half_width(errors, np.zeros(5000), np.ones(5000)) == pytest.approx(2 * norm.ppf(0.95), rel=1e-2)
+    errors = 0.2 * norm.ppf((np.arange(500) + 0.5) / 500)
+    found = half_width(errors, np.zeros(500), np.full(500, 0.1))
+    assert found == pytest.approx(2 * norm.ppf(0.95), rel=2e-2)
+
+
+def test_a_fault_of_measuring_widens_nothing() -> None:
+    errors = 0.1 * norm.ppf((np.arange(50) + 0.5) / 50)
+    with_fault = np.append(errors, 2.0)
+    found = half_width(with_fault, np.zeros(51), np.full(51, 0.1))
+    assert found == pytest.approx(half_width(errors, np.zeros(50), np.full(50, 0.1)), rel=1e-2)
 
 
 def test_no_measurements_give_a_wide_interval() -> None:

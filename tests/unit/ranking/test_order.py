@@ -148,6 +148,16 @@ def test_strangers_that_disagree_do_not_discredit_those_that_fit_and_agree() -> 
     assert {one.name for one in found.candidates[:2]} == {"a", "b"}
 
 
+def test_two_sources_that_the_traffic_is_not_like_are_one_voice_against_another() -> None:
+    other, third = profile(TRAIN - 0.35, LABELS), profile(TRAIN * 1.3 + 0.3, LABELS)
+    share = answers(0.9, 0.85, 0.5)
+    found = made(evidence([HALFWAY, HALFWAY, other], LIVE, share, LABELS), "abc")
+    assert found.state is State.TIED
+    assert "two sources" in found.reason
+    assert "two sources" not in made(evidence([HALFWAY, third, other], LIVE, share, LABELS), "abc").reason
+    assert made(evidence([HERE, HERE, other], LIVE, share, LABELS), "abc").state is State.OK
+
+
 def test_a_doubtful_leader_makes_the_ranking_doubtful() -> None:
     of = evidence([ELSEWHERE, *[HALFWAY] * 4], LIVE, answers(0.97, *[0.5] * 4), LABELS)
     found = made(of, "abcde")

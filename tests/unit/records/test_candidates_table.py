@@ -31,7 +31,8 @@ def test_csv_and_parquet_say_the_same(tmp_path: Path) -> None:
 
 
 def test_names_come_from_the_asked_column_or_from_the_first_of_text(tmp_path: Path) -> None:
-    assert read_candidates(parquet(tmp_path), [], "kind").names == ("x", "y")
+    assert read_candidates(parquet(tmp_path), [], ["kind"]).names == ("x", "y")
+    assert read_candidates(parquet(tmp_path), [], ["kind", "size"]).names == ("x 3", "y 4")
     path = tmp_path / "other.parquet"
     pq.write_table(pa.table({"size": [1, 2], "kind": ["x", "y"], "tag": ["a", "a"]}), path)
     assert read_candidates(path, ["size"]).names == ("x", "y")
@@ -50,7 +51,7 @@ def test_names_come_from_the_asked_column_or_from_the_first_of_text(tmp_path: Pa
         ({"top1": [float("inf"), 0.5]}, "column 'top1' is inf in data row 1"),
         ({"top1": ["0.5", "1,013.01"]}, r"column 'top1' is '0\.5' in data row 1: write plain numbers"),
         ({"top1": [True, False]}, "column 'top1' is True in data row 1"),
-        ({"model": ["a", "a"]}, "column 'model' has 'a' in data rows 1 and 2: give each model one row"),
+        ({"model": ["a", "a"]}, "'a' is the name in data rows 1 and 2: give each model one row"),
         ({"model": ["a", None]}, "column 'model' has no value in data row 2"),
         ({"model": [], "kind": [], "top1": [], "size": []}, "the table has no rows"),
     ],
@@ -66,7 +67,7 @@ def test_a_missing_column_is_told_with_those_that_there_are(tmp_path: Path) -> N
     with pytest.raises(InvalidError, match="no column 'top5'; there is model, kind, top1, size"):
         read_candidates(parquet(tmp_path), ["top5"])
     with pytest.raises(InvalidError, match="no column 'tag'"):
-        read_candidates(parquet(tmp_path), ["top1"], "tag")
+        read_candidates(parquet(tmp_path), ["top1"], ["tag"])
 
 
 @pytest.mark.parametrize(

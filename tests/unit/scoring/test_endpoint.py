@@ -13,10 +13,11 @@ from sidecar.config.schema import Candidate, Endpoint
 from sidecar.costs import Costs
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile
-from sidecar.domain.ranking import Ranking, Segment, State
+from sidecar.domain.ranking import Ranking, Recommended, Segment, State
 from sidecar.domain.tensors import Array, Batch, TensorSpec
-from sidecar.scoring.candidate import Model
-from sidecar.scoring.endpoint import EndpointScorer
+from sidecar.scoring.endpoint import EndpointScorer, Round
+from sidecar.scoring.model import Model
+from sidecar.window.window import Window
 from tests.unit.measures.made_evidence import profile
 
 ROWS = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
@@ -26,13 +27,13 @@ class Threshold:
     """Says b where the first feature is above a threshold; can be told to fail."""
 
     inputs = (TensorSpec("x", "FP32", (2,)),)
-    sha256 = ""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
         self.items = 0
         self.largest = 0
         self.fault = ""
+        self.closed = False
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         if self.fault:
@@ -42,6 +43,9 @@ class Threshold:
         self.largest = max(self.largest, len(rows))
         second = (rows[:, 0] > self.threshold).astype(float) * 0.8 + 0.1
         return {"p": np.stack([1 - second, second], axis=1)}
+
+    def close(self) -> None:
+        self.closed = True
 
 
 class Stage:
@@ -91,14 +95,17 @@ class Stage:
             self.scorer.observe(Batch({"x": row[None], "site": told}, {}))
 
     def rank(self) -> Ranking | None:
+        made = self.round()
+        return made.ranking if made else None
+
+    def round(self) -> Round | None:
         self.now += 10
         for _ in range(1000):
             made = self.scorer.round()
             if made is not None:
-                return made.ranking
+                return made
             if not self.scorer.step():
-                made = self.scorer.round()
-                return made.ranking if made else None
+                return self.scorer.round()
         raise AssertionError("never done")
 
 
@@ -476,3 +483,55 @@ def test_a_window_that_is_split_otherwise_starts_anew(tmp_path: Path) -> None:
     assert ranking is not None
     assert ranking.items == 60
     assert set(segments(ranking)) == {"eu"}
+
+
+def recommended(stage: Stage) -> Recommended:
+    made = stage.round()
+    assert made is not None
+    assert made.recommended is not None
+    return made.recommended
+
+
+@pytest.fixture
+def challenged(stage: Stage) -> Stage:
+    """The incumbent agrees with the others less than they do with each other."""
+    stage.models["a"].threshold = 0.3
+    stage.models["b"].threshold = 0.0
+    stage.models["c"].threshold = -0.02
+    return stage
+
+
+def test_evidence_goes_on_where_the_items_are_counted_from_0_again(challenged: Stage) -> None:
+    challenged.send(ROWS[:60])
+    gathered = recommended(challenged).evidence
+    challenged.settings = {"window": {"items": 150}}
+    challenged.scorer.configure(challenged.endpoint("a", "b", "c"))
+    challenged.send(ROWS[60:180])
+    found = recommended(challenged)
+    assert found.candidate == "a"
+    assert 0 < found.evidence != gathered > 0
+
+
+@pytest.mark.parametrize(
+    "ranking",
+    [
+        {"false_alarm": 0.01},
+        {"objectives": ["accuracy", "energy_j"]},
+        {"prefer": "lexicographic"},
+        {"constraints": {"accuracy": 0.1}},
+    ],
+)
+def test_what_was_gathered_under_another_preference_is_dropped(
+    challenged: Stage, ranking: dict[str, object]
+) -> None:
+    challenged.send(ROWS[:60])
+    gathered = recommended(challenged)
+    assert (gathered.candidate, gathered.evidence > 0) == ("a", True)
+    challenged.settings = {"ranking": {"every": 1.0}}
+    challenged.scorer.configure(challenged.endpoint("a", "b", "c"))
+    assert recommended(challenged).evidence == gathered.evidence
+    challenged.settings = {"ranking": ranking}
+    challenged.scorer.configure(challenged.endpoint("a", "b", "c"))
+    # Fewer items than an estimate takes are left, so that nothing is gathered under the new one.
+    challenged.scorer.window = Window(items=10, size_bytes=1 << 20)
+    assert recommended(challenged).evidence == 0

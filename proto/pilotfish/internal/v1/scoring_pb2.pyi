@@ -85,12 +85,17 @@ class Observation(_message.Message):
     V2_RESPONSE_FIELD_NUMBER: _builtins.int
     PUSHED_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
+    HTTP_REQUEST_FIELD_NUMBER: _builtins.int
+    HTTP_RESPONSE_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     v2_request: _builtins.bytes
     """A captured call: inference.ModelInferRequest and ModelInferResponse as they were on the wire."""
     v2_response: _builtins.bytes
     segment: _builtins.bytes
     """The request's value of the metadata key that names its segment, where the endpoint has such a key."""
+    http_request: _builtins.bytes
+    """Or an HTTP call's bodies: V2 as JSON, with binary data after it or without, or V1 as JSON."""
+    http_response: _builtins.bytes
     @_builtins.property
     def pushed(self) -> _traffic_pb2.ObserveRequest:
         """Or an item that was pushed."""
@@ -103,10 +108,12 @@ class Observation(_message.Message):
         v2_response: _builtins.bytes = ...,
         pushed: _traffic_pb2.ObserveRequest | None = ...,
         segment: _builtins.bytes = ...,
+        http_request: _builtins.bytes = ...,
+        http_response: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["pushed", b"pushed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "pushed", b"pushed", "segment", b"segment", "v2_request", b"v2_request", "v2_response", b"v2_response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "http_request", b"http_request", "http_response", b"http_response", "pushed", b"pushed", "segment", b"segment", "v2_request", b"v2_request", "v2_response", b"v2_response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,34 +216,82 @@ class Prospects(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DoubtsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Doubt: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Doubt | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DOUBT_FIELD_NUMBER: _builtins.int
-    DOUBT_REASON_FIELD_NUMBER: _builtins.int
     DRAWN_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
-    doubt: _ranking_pb2.State.ValueType
-    """Why the accuracies deserve no trust; unspecified where they do."""
-    doubt_reason: _builtins.str
+    DOUBTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def doubt(self) -> Global___Doubt:
+        """Why the accuracies deserve no trust; absent where they do."""
+
     @_builtins.property
     def drawn(self) -> _containers.RepeatedCompositeFieldContainer[Global___Drawn]: ...
     @_builtins.property
     def reasons(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Why no more is known of a candidate, by name."""
 
+    @_builtins.property
+    def doubts(self) -> _containers.MessageMap[_builtins.str, Global___Doubt]:
+        """Why a candidate's own accuracy deserves no trust, by name."""
+
     def __init__(
         self,
         *,
-        doubt: _ranking_pb2.State.ValueType = ...,
-        doubt_reason: _builtins.str = ...,
+        doubt: Global___Doubt | None = ...,
         drawn: _abc.Iterable[Global___Drawn] | None = ...,
         reasons: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        doubts: _abc.Mapping[_builtins.str, Global___Doubt] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["doubt", b"doubt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["doubt", b"doubt", "doubt_reason", b"doubt_reason", "drawn", b"drawn", "reasons", b"reasons"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["doubt", b"doubt", "doubts", b"doubts", "drawn", b"drawn", "reasons", b"reasons"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Prospects: _TypeAlias = Prospects  # noqa: Y015
+
+@_typing.final
+class Doubt(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    state: _ranking_pb2.State.ValueType
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        state: _ranking_pb2.State.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Doubt: _TypeAlias = Doubt  # noqa: Y015
 
 @_typing.final
 class Drawn(_message.Message):
@@ -248,7 +303,9 @@ class Drawn(_message.Message):
     candidate: _builtins.str
     objective: _builtins.str
     @_builtins.property
-    def draws(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
+    def draws(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """In double precision: a cost that is exactly at a bound keeps it."""
+
     def __init__(
         self,
         *,

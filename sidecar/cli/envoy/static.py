@@ -1,0 +1,122 @@
+"""Envoy's own configuration: a bootstrap file with everything in it, and the parts that Istio shares."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Final, TypeAlias
+
+from sidecar.capture.envoy_admin import CLUSTER
+
+Address: TypeAlias = tuple[str, int]
+Settings: TypeAlias = dict[str, Any]  # what becomes YAML
+
+MODEL_INFER: Final = "/inference.GRPCInferenceService/ModelInfer"
+EXT_PROC: Final = "envoy.filters.http.ext_proc"
+_UPSTREAM: Final = "model_server"
+_TYPES: Final = "type.googleapis.com/envoy.extensions"
+# Envoy's default of 1024 loses calls without a sign: of the observer's streams about half at full load.
+_MAX_REQUESTS: Final = 100_000
+
+
+def bootstrap(
+    listen: Address, upstream: Address, pilotfish: Address, *, capture: str, admin: Address | None
+) -> Settings:
+    """A whole configuration: one listener for gRPC in front of one model server.
+
+    Args:
+        listen: where clients connect.
+        upstream: the model server.
+        pilotfish: the capture's address.
+        capture: `mirror` or `observer`.
+        admin: Envoy's admin page, or none.
+    """
+    infer: Settings = {"match": {"path": MODEL_INFER}, "route": _route()}
+    rest: Settings = {"match": {"prefix": "/"}, "route": _route()}
+    filters: list[Settings] = [
+        {"name": "envoy.filters.http.router", **_typed("filters.http.router.v3.Router")}
+    ]
+    if capture == "mirror":
+        infer["route"]["request_mirror_policies"] = [{"cluster": CLUSTER}]
+    else:
+        filters.insert(0, {"name": EXT_PROC, **observing()})
+        off = {"@type": f"{_TYPES}.filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
+        rest["typed_per_filter_config"] = {EXT_PROC: off}
+    connections = _typed(
+        "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="v2",
+        # A streaming call may be silent for as long as it likes.
+        stream_idle_timeout="0s",
+        route_config={"virtual_hosts": [{"name": "v2", "domains": ["*"], "routes": [infer, rest]}]},
+        http_filters=filters,
+    )
+    manager = {"name": "envoy.filters.network.http_connection_manager", **connections}
+    listener = {"name": "v2", "address": _socket(listen), "filter_chains": [{"filters": [manager]}]}
+    return {
+        **({"admin": {"address": _socket(admin)}} if admin else {}),
+        "static_resources": {
+            "listeners": [listener],
+            "clusters": [cluster(_UPSTREAM, upstream), cluster(CLUSTER, pilotfish)],
+        },
+    }
+
+
+def observing() -> Settings:
+    """The filter that tells of calls and answers and waits for nothing."""
+    return _typed(
+        "filters.http.ext_proc.v3.ExternalProcessor",
+        grpc_service={"envoy_grpc": {"cluster_name": CLUSTER}},
+        observability_mode=True,
+        failure_mode_allow=True,
+        # How long after its call a stream may stay open to tell the rest: at 0.2 s large answers were cut
+        # off. Pilotfish ends each stream as soon as it knows enough, so that few ever wait for this.
+        deferred_close_timeout="5s",
+        processing_mode={
+            "request_header_mode": "SEND",
+            "request_body_mode": "STREAMED",
+            "request_trailer_mode": "SKIP",
+            "response_header_mode": "SEND",
+            "response_body_mode": "STREAMED",
+            "response_trailer_mode": "SEND",
+        },
+    )
+
+
+def cluster(name: str, address: Address) -> Settings:
+    """A cluster of one gRPC server."""
+    http2 = {
+        "@type": f"{_TYPES}.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    thresholds = {"max_requests": _MAX_REQUESTS, "max_pending_requests": _MAX_REQUESTS}
+    return {
+        "name": name,
+        "type": "STATIC" if _is_number(address[0]) else "STRICT_DNS",
+        "connect_timeout": "1s",
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
+        "circuit_breakers": {"thresholds": [thresholds]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
+        },
+    }
+
+
+def _route() -> Settings:
+    # Without this Envoy would end every call after 15 s; clients have deadlines of their own.
+    return {"cluster": _UPSTREAM, "timeout": "0s"}
+
+
+def _typed(kind: str, **settings: Any) -> Settings:  # noqa: ANN401 - what becomes YAML
+    return {"typed_config": {"@type": f"{_TYPES}.{kind}", **settings}}
+
+
+def _socket(address: Address) -> Settings:
+    return {"socket_address": {"address": address[0], "port_value": address[1]}}
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,195 @@
+"""Mirror and observer behind a real Envoy, configured by what `pilotfish envoy` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import yaml
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from sidecar.capture.copies import CopyServer
+from sidecar.capture.intake import Sampling
+from sidecar.capture.v2 import decode_observation
+from sidecar.cli import app
+from tests.components.running_envoy import RunningEnvoy, free_port
+from tests.contract.capture_ways import UNLIMITED, Call
+from tests.integration.running_proxy import WAIT_S, RunningCapture, running_mirror, running_observer
+from tests.integration.v2_upstream import Upstream, V2Message
+
+MODELS = ("echo", "fail", "sleep")
+CALL = Call({"x": np.arange(12, dtype=np.float32).reshape(2, 6)})
+CALLS = 400
+BOTH = pytest.mark.parametrize("kind", ["mirror", "observer"])
+
+Starter = Callable[..., Any]
+
+
+class Place:
+    """A client's view: a model server behind Envoy, with a capture at its side."""
+
+    def __init__(self, upstream: Upstream, capture: RunningCapture[CopyServer], envoy: RunningEnvoy) -> None:
+        self.upstream = upstream
+        self.capture = capture
+        self.envoy = envoy
+
+    @contextmanager
+    def client(self) -> Iterator[Any]:
+        with grpc.insecure_channel(self.envoy.address, UNLIMITED) as channel:
+            yield service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+    def send(self, request: V2Message, times: int, **options: Any) -> None:  # noqa: ANN401 - gRPC's
+        """Every call must be answered as if nobody looked on."""
+        with self.client() as stub, ThreadPoolExecutor(8) as threads:
+            made = [
+                threads.submit(stub.ModelInfer, request, timeout=WAIT_S, wait_for_ready=True, **options)
+                for _ in range(times)
+            ]
+            for one in made:
+                assert one.result().raw_output_contents == request.raw_input_contents
+
+    def seen(self, model: str, calls: int) -> Any:  # noqa: ANN401 - the accounting
+        intake = self.capture.intakes[model]
+        assert self.capture.eventually(lambda: intake.counts.seen >= calls)
+        return self.capture.counts(model)
+
+
+@pytest.fixture
+def place(envoy_program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Starter:
+    @contextmanager
+    def start(kind: str, change: Callable[[dict[str, Any]], None] = lambda _: None) -> Iterator[Place]:
+        upstream = Upstream()
+        upstream.start()
+        make = running_mirror if kind == "mirror" else running_observer
+        with make(MODELS) as capture:
+            config = printed(tmp_path, capsys, kind, capture.address, upstream.address)
+            change(config)
+            with RunningEnvoy(envoy_program, config, tmp_path) as envoy:
+                yield Place(upstream, capture, envoy)
+        upstream.stop()
+
+    return start
+
+
+def printed(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, listen: str, upstream: str
+) -> dict[str, Any]:
+    path = folder / "pilotfish.yaml"
+    admin = f"127.0.0.1:{free_port()}"
+    candidate = {"name": "a", "profile": "a.safetensors", "onnx": {"path": "a.onnx"}}
+    endpoint = {"name": "echo", "incumbent": "a", "candidates": [candidate]}
+    capture = [{kind: {"listen": listen, "envoy": admin}}]
+    path.write_text(yaml.safe_dump({"endpoints": [{**endpoint, "capture": capture}]}))
+    words = f"--capture {kind} --upstream {upstream} --listen 127.0.0.1:{free_port()}"
+    assert app(["envoy", "--config", str(path), *words.split()]) == 0
+    config: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
+    return config
+
+
+@BOTH
+def test_every_call_is_seen_once_and_as_it_was_sent(place: Starter, kind: str) -> None:
+    with place(kind) as running:
+        running.send(CALL.request, CALLS)
+        running.send(CALL.request, 20, compression=grpc.Compression.Gzip)
+        counts = running.seen("echo", CALLS + 20)
+        assert (counts.seen, counts.sampled) == (CALLS + 20, CALLS + 20)
+        assert running.envoy.counters("cluster.pilotfish.")["upstream_rq_total"] == CALLS + 20
+        for observation in running.capture.collector.observations:
+            batch = decode_observation(observation)
+            assert batch.inputs["x"].tolist() == CALL.inputs["x"].tolist()
+            if kind == "observer":
+                assert batch.outputs["x"].tolist() == CALL.inputs["x"].tolist()
+            else:
+                assert batch.outputs == {}
+        assert running.capture.capture.memory.held_bytes == 0
+
+
+@BOTH
+def test_calls_that_fail_are_cancelled_or_belong_to_nobody(place: Starter, kind: str) -> None:
+    with place(kind) as running, running.client() as stub:
+        for model in ("fail", "nobody"):
+            with pytest.raises(grpc.RpcError):
+                stub.ModelInfer(
+                    service_pb2.ModelInferRequest(model_name=model), wait_for_ready=True, timeout=WAIT_S
+                )
+        call = stub.ModelInfer.future(service_pb2.ModelInferRequest(model_name="sleep"))
+        assert running.upstream.service.began.wait(WAIT_S)
+        call.cancel()
+        assert running.upstream.service.cancelled.wait(WAIT_S)
+        assert stub.ServerLive(service_pb2.ServerLiveRequest()).live
+        failed, cancelled = running.seen("fail", 1), running.seen("sleep", 1)
+        assert dict(failed.dropped) == ({"failed_call": 1} if kind == "observer" else {})
+        assert dict(cancelled.dropped) == ({"cancelled": 1} if kind == "observer" else {})
+        assert running.capture.capture.counts.unwatched_calls == 1
+
+
+@BOTH
+def test_of_every_call_the_sampler_takes_its_share(place: Starter, kind: str) -> None:
+    with place(kind) as running:
+        intake = running.capture.intakes["echo"]
+        intake.sampling = Sampling(0.1, 1e9, 1 << 20)
+        intake._uniform = np.random.default_rng(0).random
+        running.send(CALL.request, CALLS)
+        counts = running.seen("echo", CALLS)
+        assert counts.seen == CALLS == counts.sampled + counts.skipped
+        assert counts.sampled == len(running.capture.collector.observations)
+        assert 0 < counts.sampled < CALLS / 4
+
+
+@BOTH
+def test_large_requests_are_kept_up_to_the_limit_and_counted_beyond(place: Starter, kind: str) -> None:
+    array = np.random.default_rng(0).random((1, 1_250_000))
+    with place(kind) as running:
+        running.capture.intakes["echo"].sampling = Sampling(1.0, 1e9, 16 << 20)
+        running.send(Call({"x": array}).request, 3)
+        assert running.seen("echo", 3).sampled == 3
+        batch = decode_observation(running.capture.collector.observations[0])
+        assert batch.inputs["x"].tobytes() == array.tobytes()
+        running.capture.intakes["echo"].sampling = Sampling(1.0, 1e9, 1 << 20)
+        running.send(Call({"x": array}).request, 3)
+        assert dict(running.seen("echo", 6).dropped) == {"oversize": 3}
+        assert running.capture.capture.memory.held_bytes == 0
+
+
+@BOTH
+def test_what_envoy_could_not_copy_is_known(place: Starter, kind: str) -> None:
+    def limit(config: dict[str, Any]) -> None:
+        config["static_resources"]["clusters"][1]["circuit_breakers"]["thresholds"] = [{"max_requests": 1}]
+
+    with place(kind, limit) as running:
+        capture = running.capture.capture
+        assert capture.counts.lost_calls is None
+        running.send(CALL.request, CALLS)
+        lost = running.envoy.counters("cluster.pilotfish.")["upstream_rq_5xx"]
+        assert running.seen("echo", CALLS - lost).seen == CALLS - lost
+        capture.envoy.address = running.envoy.admin
+        assert running.capture.eventually(lambda: capture.counts.lost_calls == lost > 0)
+
+
+@BOTH
+def test_clients_do_not_notice_that_the_capture_ends(place: Starter, kind: str) -> None:
+    with place(kind) as running:
+        running.send(CALL.request, 20)
+        running.capture.on_loop(running.capture.capture.close(0.0))
+        running.send(CALL.request, 20)
+        assert running.capture.counts("echo").seen == 20
+
+
+def test_an_envoy_that_would_wait_for_answers_is_let_go(place: Starter) -> None:
+    def wait(config: dict[str, Any]) -> None:
+        chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+        ext_proc = chain["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]
+        ext_proc["observability_mode"] = False
+        ext_proc["failure_mode_allow"] = False
+        del ext_proc["deferred_close_timeout"]
+
+    with place("observer", wait) as running:
+        running.send(CALL.request, 20)
+        assert running.capture.capture.counts.waiting_calls == 20
+        assert running.capture.counts("echo").seen == 0

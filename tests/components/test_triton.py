@@ -1,0 +1,199 @@
+"""Candidates behind a real Triton: the same ranking as in process, and what happens when it dies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pilotfish.v1 import ranking_pb2, traffic_pb2
+
+from benchmarks.digit_models import train
+from sidecar.config.schema import V2, Endpoint
+from sidecar.demo import digits
+from sidecar.domain.errors import InvalidError
+from sidecar.domain.ranking import Ranking
+from sidecar.domain.tensors import Array
+from sidecar.profiles.file import read_profile
+from sidecar.scoring.offline import answer_rows
+from sidecar.scoring.opening import OpenModels, served_model
+from tests.components.triton_server import TritonServer
+from tests.integration.running_sidecar import ENDPOINT, RunningSidecar, configuration, states, write
+
+NAMES = ("upright", "rotated", "noisy", "thick")
+STREAMING = "streaming"
+# A server that is killed under load is noticed by the round under way or the next one.
+ROUNDS = 2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("digits")
+    train(NAMES, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def triton(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    models = {**{name: folder / f"{name}.onnx" for name in NAMES}, STREAMING: folder / "upright.onnx"}
+    server = TritonServer(models, tmp_path_factory.mktemp("triton"), streaming=STREAMING)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="module")
+def live() -> Array:
+    part = digits.load(0).live
+    return digits.seen_in("rotated", part, np.random.default_rng(0))[0]
+
+
+def here(name: str) -> dict[str, Any]:
+    return {"name": name, "profile": f"{name}.safetensors", "onnx": {"path": f"{name}.onnx"}}
+
+
+def behind(triton: TritonServer, name: str, **more: object) -> dict[str, Any]:
+    return {
+        "name": name,
+        "profile": f"{name}.safetensors",
+        "v2": {"url": triton.address, "model": name, **more},
+    }
+
+
+def test_the_ranking_is_that_of_the_same_models_in_process(
+    triton: TritonServer, folder: Path, live: Array, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "live.npz", image=live)
+
+    def ranked(candidates: list[dict[str, Any]]) -> tuple[Ranking, dict[str, int]]:
+        whole = {"name": "e", "incumbent": "upright", "candidates": candidates}
+        endpoint = Endpoint.model_validate(whole, context={"folder": folder})
+        scorer, _ = answer_rows(endpoint, tmp_path / "live.npz", open_model=OpenModels(), limit=len(live))
+        try:
+            return scorer.rank().ranking, {one.settings.name: one.items for one in scorer.candidates}
+        finally:
+            scorer.close()
+
+    expected, _ = ranked([here(name) for name in NAMES])
+    found, answered = ranked([behind(triton, name) for name in NAMES])
+
+    assert answered == dict.fromkeys(NAMES, len(live))
+    assert (found.items, found.state) == (expected.items, expected.state)
+    assert [(one.name, one.rank, one.state) for one in found.candidates] == [
+        (one.name, one.rank, one.state) for one in expected.candidates
+    ]
+    for one, other in zip(found.candidates, expected.candidates, strict=True):
+        assert one.accuracy is not None
+        assert other.accuracy is not None
+        for end in ("value", "low", "high"):
+            assert getattr(one.accuracy, end) == pytest.approx(getattr(other.accuracy, end), abs=1e-6)
+
+
+def test_what_triton_tells_of_a_model(triton: TritonServer, folder: Path, live: Array) -> None:
+    profile = read_profile(folder / "upright.safetensors")
+    model = served_model(V2(url=triton.address, model="upright"), profile)
+    try:
+        assert model.describe().most == 16
+        for _ in range(65):
+            model.run({"image": live[:1]})
+        assert model.times is not None
+        assert model.times.requests == 64
+        assert 0 < model.times.compute_s < 1
+    finally:
+        model.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": STREAMING}, "is decoupled"),
+        ({"model": "none"}, "unknown model: 'none'|NOT_FOUND"),
+        ({"model": "upright", "version": "7"}, "version"),
+    ],
+)
+def test_a_model_that_cannot_answer_is_told(
+    triton: TritonServer, folder: Path, live: Array, settings: dict[str, str], message: str
+) -> None:
+    profile = read_profile(folder / "upright.safetensors")
+    model = served_model(V2(url=triton.address, **settings), profile)
+    try:
+        with pytest.raises(InvalidError, match=message):
+            model.run({"image": live[:1]})
+    finally:
+        model.close()
+
+
+@contextmanager
+def load(sidecar: RunningSidecar, images: Array) -> Iterator[None]:
+    """Pushes images, some hundred a second, until the block ends."""
+    done = threading.Event()
+
+    def requests() -> Iterator[traffic_pb2.ObserveRequest]:
+        number = 0
+        while not done.wait(0.005):
+            image = images[number % len(images)][None]
+            tensor = traffic_pb2.Tensor(
+                name="image", datatype="FP32", shape=image.shape, contents=image.tobytes()
+            )
+            yield traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor])
+            number += 1
+
+    sender = threading.Thread(target=lambda: sidecar.traffic.Observe(requests()))
+    sender.start()
+    try:
+        yield
+    finally:
+        done.set()
+        sender.join()
+
+
+@pytest.mark.parametrize("fault", ["killed", "hung"])
+def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
+    triton: TritonServer, folder: Path, live: Array, fault: str
+) -> None:
+    candidates = [here("upright"), here("thick")]
+    candidates += [behind(triton, name, deadline="300ms") for name in ("rotated", "noisy")]
+    config = configuration(
+        capture=[], candidates=candidates, window={"items": 1000}, ranking={"every": "1s", "min_items": 20}
+    )
+    with RunningSidecar(write(folder, config)) as sidecar, load(sidecar, live):
+        everyone = {"rotated": "OK"}
+
+        def alive(ranking: ranking_pb2.Ranking) -> bool:
+            return ranking.items > 100 and "UNAVAILABLE" not in states(ranking).values()
+
+        def without(ranking: ranking_pb2.Ranking) -> bool:
+            found = states(ranking)
+            return {found["rotated"], found["noisy"]} == {"UNAVAILABLE"}
+
+        last = sidecar.ranking_when(alive)
+        assert states(last).items() >= everyone.items()
+        if fault == "killed":
+            triton.kill()
+        else:
+            triton.pause()
+        gone = sidecar.ranking_when(without)
+        # One round may have been under way, and three deadlines pass before a hung server is given up.
+        assert gone.round - last.round <= ROUNDS + 1
+        found = states(gone)
+        assert "UNAVAILABLE" not in {found["upright"], found["thick"]}
+        assert gone.items > last.items / 2
+        assert triton.address in next(one.reason for one in gone.candidates if one.name == "noisy")
+        # The others are ranked on, in time.
+        later = sidecar.ranking_when(lambda ranking: ranking.round >= gone.round + 3)
+        assert without(later)
+        assert later.items >= gone.items
+
+        if fault == "killed":
+            triton.start()
+        else:
+            triton.go_on()
+        back = sidecar.ranking_when(alive)
+        # It has answered what the window holds, also what came while it was away.
+        assert back.items > 100
