@@ -70,6 +70,30 @@ def test_exact_numbers_have_an_exact_frontier(table: Path, capsys: pytest.Captur
     assert found["draws"] == 1
 
 
+def test_a_reference_adds_the_hypervolume(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--table", table, "--objectives", "top1:max,size:min", "--reference")
+    found = said(capsys, *words, "top1=50,size=110")
+    # Three steps: 10 wide up to 90, 20 to 78, 70 to 60.
+    assert found["hypervolume"] == pytest.approx(10 * 40 + 20 * 28 + 70 * 10)
+    assert found["by_name"]["small"]["hypervolume_contribution"] == pytest.approx(70 * 10)
+    assert found["by_name"]["useless"]["hypervolume_contribution"] == 0
+    assert (
+        "hypervolume above the reference: 1660"
+        in (run(*words, "top1=50,size=110"), capsys.readouterr())[1].out
+    )
+    with pytest.raises(InvalidError, match="'size' is missing"):
+        run(*words, "top1=50")
+
+
+def test_efficiencies_of_models_that_are_sure_or_drawn(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    useless = said(capsys, "--table", table, "--objectives", "top1:max,size:min")["by_name"]["useless"]
+    assert useless["chance_efficiency"] == pytest.approx(0.1)
+    # Of 25 models drawn of four the small one is nearly always among them.
+    assert useless["order_m_efficiency"] == pytest.approx(0.1 + 0.7 * 0.75**25 + 0.2 * 0.5**25, abs=1e-6)
+
+
 def test_the_table_tells_who_would_beat_whom(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--table", table, "--objectives", "top1:max,size:min") == 0
     printed = capsys.readouterr().out

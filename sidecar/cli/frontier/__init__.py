@@ -34,6 +34,7 @@ def frontier(
     constraint: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     probability: float = PROBABILITY,
     weights: str | None = None,
+    reference: str | None = None,
     draws: int = 1000,
     seed: int = 0,
     top: int = 20,
@@ -55,13 +56,15 @@ def frontier(
         probability: with which constraints must hold.
         weights: COLUMN=NUMBER,...; default 1 for the first objective, 0.07 for others: twice as much of one
             is worth 5 % of the first.
+        reference: COLUMN=NUMBER,... the worst that counts of each objective; adds the hypervolume between it
+            and the frontier, and in JSON each model's contribution.
         draws: of all that is uncertain.
         seed: of the draws.
         top: models that the table shows.
         format: a table for people, or one JSON object with all models.
         plot: an .svg file to draw the first two objectives in.
     """
-    wanted = asked(objectives, uncertainty, constraint, probability, weights)
+    wanted = asked(objectives, uncertainty, constraint, probability, weights, reference)
     read = read_candidates(table, wanted.columns, listed(name))
     # Without uncertainty one draw tells all.
     draws = draws if wanted.uncertainties else 1

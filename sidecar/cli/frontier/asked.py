@@ -28,12 +28,14 @@ class Asked:
         constraints: on objectives or on other columns.
         uncertainties: standard deviation in the column's unit, share of the value ("2%") or column of
             standard deviations, by column.
+        reference: the worst that counts for the hypervolume, by objective; empty for none.
     """
 
     directions: Mapping[str, int]
     value: WeightedProduct
     constraints: tuple[Constraint, ...]
     uncertainties: Mapping[str, str]
+    reference: Mapping[str, float]
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -54,6 +56,7 @@ def asked(
     constraint: Sequence[str],
     probability: float,
     weights: str | None,
+    reference: str | None,
 ) -> Asked:
     """Reads the options.
 
@@ -74,12 +77,11 @@ def asked(
     check_constraints(limits, list(known), {})
     uncertainties = _pairs("--uncertainty", ",".join(uncertainty), list(known))
     chosen = dict(zip(directions, default_weights(len(directions)), strict=True))
-    for name, text in _pairs("--weights", weights or "", list(directions)).items():
-        weight = _number(text)
-        if weight is None:
-            raise InvalidError(f"--weights {name}={text}: write a number")
-        chosen[name] = weight
-    return Asked(directions, WeightedProduct(tuple(chosen.values())), limits, uncertainties)
+    chosen |= _numbers("--weights", weights, list(directions))
+    worst = _numbers("--reference", reference, list(directions))
+    if worst and (missing := [name for name in directions if name not in worst]):
+        raise InvalidError(f"--reference: {missing[0]!r} is missing: give the worst that counts of each")
+    return Asked(directions, WeightedProduct(tuple(chosen.values())), limits, uncertainties, worst)
 
 
 def draw(table: Candidates, asked_for: Asked, draws: int, rng: np.random.Generator) -> Floats:
@@ -136,6 +138,16 @@ def _pairs(option: str, text: str, known: Sequence[str]) -> dict[str, str]:
             )
         pairs[name] = value
     return pairs
+
+
+def _numbers(option: str, text: str | None, known: Sequence[str]) -> dict[str, float]:
+    numbers: dict[str, float] = {}
+    for name, value in _pairs(option, text or "", known).items():
+        number = _number(value)
+        if number is None:
+            raise InvalidError(f"{option} {name}={value}: write a number")
+        numbers[name] = number
+    return numbers
 
 
 def _number(text: str) -> float | None:

@@ -11,14 +11,19 @@ import numpy as np
 from sidecar.cli.frontier.asked import Asked
 from sidecar.domain.ranking import Estimate
 from sidecar.domain.tensors import Array, Floats
-from sidecar.frontier.constraints import probability_kept
+from sidecar.frontier.chance import chance_efficiency
+from sidecar.frontier.constraints import PROBABILITY, probability_kept
 from sidecar.frontier.dominance import pareto_ranks
 from sidecar.frontier.envelopment import envelopment
+from sidecar.frontier.free_disposal import order_m
+from sidecar.frontier.hypervolume import contributions, hypervolume
 from sidecar.frontier.knee import knee
 from sidecar.frontier.random import random_frontier
 
 # Efficiencies this close to 1 are shown as 1.
 _EFFICIENT: Final = 1 - 1e-9
+# Models that order-m compares with: few enough that one outlier is among them in few draws of a long table.
+_DRAWN_MODELS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,9 @@ class Finding:
         pareto_rank: 1 on the frontier of the values.
         p_nondominated: that it is on the frontier.
         efficiency: against single other models.
+        order_m: expected efficiency against a few models drawn from the table, which outliers hardly move.
+        chance: efficiency against single models that beat it in each objective with a probability.
+        contribution: by how much the hypervolume would shrink without it; None without a reference.
         p_best: that it has the most value.
         expected_regret: in the first objective's unit.
         mixture: that beats it; None on the frontier of mixtures.
@@ -57,6 +65,9 @@ class Finding:
     pareto_rank: int
     p_nondominated: float
     efficiency: Estimate
+    order_m: float
+    chance: float
+    contribution: float | None
     p_best: float
     expected_regret: float
     mixture: Mixture | None
@@ -70,11 +81,13 @@ class Findings:
         ranked: models that keep all constraints, best first.
         left_out: why each other one breaks a constraint, by name.
         knee: name of the model at the frontier's knee; None where there is none.
+        hypervolume: between the frontier and the reference; None without a reference.
     """
 
     ranked: tuple[Finding, ...]
     left_out: Mapping[str, str]
     knee: str | None
+    hypervolume: float | None
 
 
 def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, level: float) -> Findings:
@@ -90,7 +103,7 @@ def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, leve
     broken = _broken(names, draws, asked)
     rows = np.array([row for row, name in enumerate(names) if name not in broken], dtype=np.int64)
     if not rows.size:
-        return Findings((), broken, None)
+        return Findings((), broken, None, None)
     directions = tuple(asked.directions.values())
     points = values[rows, : len(directions)]
     draws = draws[:, rows, : len(directions)]
@@ -98,6 +111,11 @@ def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, leve
     preferences = asked.value.preferences(draws, directions)
     layers = pareto_ranks(points, directions)
     mixed = envelopment(points, directions, "bcc")
+    some = order_m(points, directions, _DRAWN_MODELS)
+    surely = chance_efficiency(points, draws.std(axis=0), directions, PROBABILITY)
+    reference = np.array([asked.reference[name] for name in asked.directions]) if asked.reference else None
+    volume = None if reference is None else hypervolume(points, directions, reference)
+    parts = None if reference is None else contributions(points, directions, reference)
     found: list[Finding] = []
     for place in np.argsort(preferences.expected_regret, kind="stable").tolist():
         regret = float(preferences.expected_regret[place])
@@ -121,6 +139,9 @@ def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, leve
                     float(frontier.efficiency_high[place]),
                     level,
                 ),
+                order_m=float(some[place]),
+                chance=float(surely[place]),
+                contribution=None if parts is None else float(parts[place]),
                 p_best=float(preferences.p_best[place]),
                 expected_regret=regret,
                 mixture=Mixture(float(mixed.theta[place]), shares) if beaten else None,
@@ -128,7 +149,7 @@ def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, leve
         )
     # Of logarithms, as ratios are what counts here.
     bend = knee(np.log(points), directions)
-    return Findings(tuple(found), broken, None if bend is None else names[rows[bend]])
+    return Findings(tuple(found), broken, None if bend is None else names[rows[bend]], volume)
 
 
 def _broken(names: Sequence[str], draws: Array, asked: Asked) -> dict[str, str]:

@@ -29,6 +29,8 @@ def show(found: Findings, asked: Asked, top: int) -> None:
     console.print(f"{len(found.ranked)} models{rest}; {on} on the frontier", markup=False)
     if found.knee:
         console.print(f"knee of the frontier: {found.knee}", markup=False)
+    if found.hypervolume is not None:
+        console.print(f"hypervolume above the reference: {found.hypervolume:.6g}", markup=False)
     for one in first:
         if one.mixture is not None:
             console.print(f"{one.name}: {_beaten(one.mixture, asked)}", markup=False)
@@ -53,6 +55,7 @@ def document(found: Findings, asked: Asked, *, draws: int, seed: int) -> dict[st
         "models": [_model(one) for one in found.ranked],
         "left_out": [{"name": name, "reason": reason} for name, reason in found.left_out.items()],
         "knee": found.knee,
+        "hypervolume": found.hypervolume,
     }
 
 
@@ -99,6 +102,9 @@ def _model(one: Finding) -> dict[str, Any]:
             "high": one.efficiency.high,
             "level": one.efficiency.level,
         },
+        "order_m_efficiency": one.order_m,
+        "chance_efficiency": one.chance,
+        "hypervolume_contribution": one.contribution,
         "p_best": one.p_best,
         "expected_regret": one.expected_regret,
         "mixture": None if mixture is None else {"theta": mixture.theta, "shares": mixture.shares},

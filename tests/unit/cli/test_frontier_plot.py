@@ -53,7 +53,7 @@ def test_of_several_rooms_a_name_takes_the_one_that_hides_nothing() -> None:
 
 def drawing(names: list[str], draws: int = 50) -> ET.Element:
     values = np.array([[0.9, 10.0], [0.8, 1.0], [0.7, 5.0], [0.85, 100.0]])[: len(names)]
-    words = asked("accuracy:max,latency:min", (), (), 0.9, None)
+    words = asked("accuracy:max,latency:min", (), (), 0.9, None, None)
     noise = np.random.default_rng(0).normal(0, 0.1, (draws, *values.shape))
     clouds = values * np.exp(noise)
     found = find(names, values, clouds, words, 0.9)
