@@ -201,8 +201,8 @@ class Sidecar:
             await asyncio.sleep(_WATCH_S)
             try:
                 self.board.age()
-                for place, listener in self.listeners.running.items():
-                    self._notices.look(place, listener.counts)
+                for key, listener in self.listeners.running.items():
+                    self._notices.look(key, listener.counts)
                 if self._watch.changed():
                     await self._reload()
             except Exception:
@@ -237,7 +237,7 @@ class Sidecar:
         return Reading(
             accounting={name: intake.counts for name, intake in self._intakes.items()},
             snapshots=self.board.snapshots(),
-            captures={place: listener.counts for place, listener in self.listeners.running.items()},
+            captures={key: listener.counts for key, listener in self.listeners.running.items()},
             scoring_up=self.link.running,
             scoring_restarts=self.link.restarts,
             queued_bytes=self.link.queued_bytes,

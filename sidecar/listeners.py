@@ -11,7 +11,7 @@ from typing import Protocol
 from sidecar.capture import ext_proc, mirror
 from sidecar.capture.cloud_events import EventSink
 from sidecar.capture.copies import CopyServer
-from sidecar.capture.counts import CaptureCounts, Place
+from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.embedded import Answer, EmbeddedServer
 from sidecar.capture.intake import Intake
 from sidecar.capture.proxy import Proxy
@@ -52,7 +52,7 @@ class Listener(Protocol):
 
 @dataclass(slots=True)
 class _Wanted:
-    """What the configuration asks of one place."""
+    """What the configuration asks of one capture."""
 
     upstream: str | None = None
     envoy: str | None = None
@@ -67,24 +67,24 @@ class Listeners:
         self._answers: dict[str, Answer] = {}
         self._incumbents: dict[str, Candidate] = {}
         self._embedded: EmbeddedServer | None = None
-        self._running: dict[Place, Listener] = {}
-        self._upstreams: dict[Place, str | None] = {}
-        self._place_of: dict[str, Place] = {}
+        self._running: dict[CaptureKey, Listener] = {}
+        self._upstreams: dict[CaptureKey, str | None] = {}
+        self._key_of: dict[str, CaptureKey] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
     def addresses(self) -> dict[str, str]:
         """Where an endpoint's traffic is taken in, by endpoint; of several the last that is configured."""
-        return {name: self._running[place].address for name, place in self._place_of.items()}
+        return {name: self._running[key].address for name, key in self._key_of.items()}
 
     @property
-    def running(self) -> Mapping[Place, Listener]:
+    def running(self) -> Mapping[CaptureKey, Listener]:
         """The running captures."""
         return self._running
 
     def event_sink(self, path: str) -> EventSink | None:
         """What takes the events that are posted to a path."""
-        sink = self._running.get(Place("cloudevents", path))
+        sink = self._running.get(CaptureKey("cloudevents", path))
         return sink if isinstance(sink, EventSink) else None
 
     async def apply(self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]) -> None:
@@ -97,23 +97,23 @@ class Listeners:
         wanted, incumbents = self._wanted(endpoints, intakes)
         await self._answer(incumbents)
         # What may fail comes first, so that a refused change touches nobody's connection.
-        for place in wanted.keys() - self._running.keys():
-            listener = await self._listener(place, wanted[place])
+        for key in wanted.keys() - self._running.keys():
+            listener = await self._listener(key, wanted[key])
             await listener.start()
-            self._running[place] = listener
-            self._upstreams[place] = wanted[place].upstream
-        for place in self._running.keys() - wanted.keys():
-            gone = asyncio.create_task(self._running.pop(place).close(_DRAIN_S))
+            self._running[key] = listener
+            self._upstreams[key] = wanted[key].upstream
+        for key in self._running.keys() - wanted.keys():
+            gone = asyncio.create_task(self._running.pop(key).close(_DRAIN_S))
             self._closing.add(gone)
             gone.add_done_callback(self._closing.discard)
-        for place, new in wanted.items():
-            listener = self._running[place]
+        for key, new in wanted.items():
+            listener = self._running[key]
             listener.watch(new.intakes)
             if isinstance(listener, CopyServer):
                 listener.envoy.address = new.envoy
-            if isinstance(listener, Proxy) and new.upstream != self._upstreams[place]:
+            if isinstance(listener, Proxy) and new.upstream != self._upstreams[key]:
                 listener.redirect(new.upstream or await self._embedded_address())
-                self._upstreams[place] = new.upstream
+                self._upstreams[key] = new.upstream
 
     async def close(self, grace_s: float) -> None:
         """Stops listening and lets open calls end within the grace; again does nothing."""
@@ -123,36 +123,36 @@ class Listeners:
 
     def _wanted(
         self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]
-    ) -> tuple[Mapping[Place, _Wanted], Mapping[str, Candidate]]:
-        """What the endpoints ask of each place, and the incumbents that serve here, by model name."""
-        wanted: defaultdict[Place, _Wanted] = defaultdict(_Wanted)
+    ) -> tuple[Mapping[CaptureKey, _Wanted], Mapping[str, Candidate]]:
+        """What the endpoints ask of each capture, and the incumbents that serve here, by model name."""
+        wanted: defaultdict[CaptureKey, _Wanted] = defaultdict(_Wanted)
         incumbents: dict[str, Candidate] = {}
-        self._place_of = {}
+        self._key_of = {}
         for endpoint in endpoints:
             for capture in endpoint.capture:
                 settings = capture.settings
-                place = Place(
+                key = CaptureKey(
                     capture.way, settings.path if isinstance(settings, CloudEvents) else settings.listen
                 )
                 model = settings.model or endpoint.name
-                self._place_of[endpoint.name] = place
-                wanted[place].intakes[model] = intakes[endpoint.name]
+                self._key_of[endpoint.name] = key
+                wanted[key].intakes[model] = intakes[endpoint.name]
                 if isinstance(settings, schema.Mirror | schema.Observer):
-                    wanted[place].envoy = settings.envoy
+                    wanted[key].envoy = settings.envoy
                 if isinstance(settings, schema.Proxy):
-                    wanted[place].upstream = settings.upstream
+                    wanted[key].upstream = settings.upstream
                     if settings.upstream is None:
                         serving = (one for one in endpoint.candidates if one.name == endpoint.incumbent)
                         incumbents[model] = next(serving)
         return wanted, incumbents
 
-    async def _listener(self, place: Place, wanted: _Wanted) -> Listener:
-        if place.way == "proxy":
-            return Proxy(place.listen, wanted.upstream or await self._embedded_address(), wanted.intakes)
-        if place.way == "cloudevents":
-            return EventSink(place.listen, wanted.intakes)
+    async def _listener(self, key: CaptureKey, wanted: _Wanted) -> Listener:
+        if key.way == "proxy":
+            return Proxy(key.listen, wanted.upstream or await self._embedded_address(), wanted.intakes)
+        if key.way == "cloudevents":
+            return EventSink(key.listen, wanted.intakes)
         return CopyServer(
-            place.listen, f"{place.way}.listen", _BEGIN[place.way], wanted.intakes, envoy=wanted.envoy
+            key.listen, f"{key.way}.listen", _BEGIN[key.way], wanted.intakes, envoy=wanted.envoy
         )
 
     async def _answer(self, incumbents: Mapping[str, Candidate]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class CaptureKey(NamedTuple):
     """Where a capture listens.
 
     Attributes:

@@ -43,7 +43,7 @@ def _arrays(body: bytes, v2: str, v1: str) -> dict[str, Array]:
     content, rest = _parse(body)
     if isinstance(content, dict) and isinstance(content.get(v2), list):
         return _tensors(content[v2], rest)
-    if isinstance(content, dict) and isinstance(content.get(v1), list) and not rest:
+    if isinstance(content, dict) and isinstance(content.get(v1), list) and not rest.strip(_WHITESPACE):
         return _columns(v1, content[v1])
     raise UnreadableError(f"the body is no JSON object with a list {v2!r} or {v1!r}")
 
@@ -52,7 +52,8 @@ def _parse(body: bytes) -> tuple[Json, bytes]:
     """The JSON text that a body begins with, and the binary data behind it."""
     try:
         try:
-            return json.loads(body), b""
+            # Binary data may look like the whitespace that a JSON text may end with.
+            return json.loads(body), body[len(body.rstrip(_WHITESPACE)) :]
         except ValueError:
             # Of Latin-1 every byte is one character, so that the text's end is found among any bytes.
             start = len(body) - len(body.lstrip(_WHITESPACE))

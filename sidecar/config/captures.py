@@ -23,6 +23,7 @@ def capture_faults(
     """
     ways: dict[str, str] = {}
     upstreams: dict[str, Any] = {}
+    envoys: dict[tuple[str, str], Any] = {}
     watched: Counter[tuple[str, str, str]] = Counter()
     for place, way, settings, model in _captures(endpoints):
         where = str(settings.get("path", _DEFAULT_PATH) if way == "cloudevents" else settings.get("listen"))
@@ -30,6 +31,8 @@ def capture_faults(
             yield (*place, "listen"), f"{where} is {taken[where]} already"
         if not where.endswith(":0") and ways.setdefault(where, way) != way:
             yield (*place, "listen"), f"{where} is a {ways[where]} already; one address has one capture"
+        if envoys.setdefault((way, where), settings.get("envoy")) != settings.get("envoy"):
+            yield (*place, "envoy"), f"{where} already asks {envoys[way, where]}; one address has one Envoy"
         upstream = settings.get("upstream")
         if way == "proxy":
             if where == upstream:

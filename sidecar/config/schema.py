@@ -248,6 +248,10 @@ class V2(_Section):
     output: str | None = Field(
         default=None, description="the tensor with the classes, where the profile has another name for it"
     )
+    labels: tuple[str, ...] = Field(
+        default=(),
+        description="class names in the order of the served output, where that is not the profile's",
+    )
     tls: Tls | None = Field(default=None, description="default: plain text")
     # What HTTP/2 allows, but for what gRPC keeps to itself.
     metadata: dict[

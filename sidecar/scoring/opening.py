@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from sidecar.config.schema import V2, Candidate
+from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.model import Model
@@ -35,7 +36,7 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
     """The model behind a server; the server is not asked yet.
 
     Raises:
-        InvalidError: a TLS file cannot be read.
+        InvalidError: a TLS file cannot be read, or the labels are not the profile's classes.
     """
     tls = settings.tls
     terms = Terms(
@@ -50,7 +51,20 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
         settings.version,
         inputs=profile.inputs,
         outputs={profile.output: settings.output or profile.output},
+        columns=_columns(settings.labels, profile.classes),
     )
+
+
+def _columns(labels: tuple[str, ...], classes: tuple[str, ...]) -> tuple[int, ...]:
+    """Where the profile's classes stand in the served output; empty where they stand in the same order."""
+    if not labels:
+        return ()
+    if sorted(labels) != sorted(classes):
+        raise InvalidError(
+            f"v2.labels: {len(labels)} names that are not the profile's {len(classes)} classes, each once: "
+            f"only here {sorted(set(labels) - set(classes))}, only there {sorted(set(classes) - set(labels))}"
+        )
+    return tuple(labels.index(name) for name in classes)
 
 
 def threads_within(cpu_share: float) -> int:

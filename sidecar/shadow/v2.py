@@ -67,6 +67,7 @@ class V2Model:
         version: "" is the server's choice.
         inputs: as its profile knows them.
         outputs: those that are asked for, the server's name by the one that `run` gives.
+        columns: the outputs' columns in the order to give them; empty: as they come.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class V2Model:
         *,
         inputs: Sequence[TensorSpec],
         outputs: Mapping[str, str],
+        columns: Sequence[int] = (),
     ) -> None:
         self.inputs = tuple(inputs)
         self.times: ServerTimes | None = None
@@ -84,6 +86,7 @@ class V2Model:
         self._model = model
         self._version = version
         self._outputs = outputs
+        self._columns = list(columns)
         self._where = f"{server.address}, model {model!r}"
         self._served: Served | None = None
         self._lock = threading.Lock()
@@ -211,7 +214,17 @@ class V2Model:
         )
         answers = response_outputs(self._server.call("ModelInfer", request))
         self._check_outputs(answers)
-        return {here: answers[there] for here, there in self._outputs.items()}
+        return {here: self._ordered(answers[there]) for here, there in self._outputs.items()}
+
+    def _ordered(self, array: Array) -> Array:
+        if not self._columns:
+            return array
+        if array.shape[1:] != (len(self._columns),):
+            raise InvalidError(
+                f"{self._where}: answers of shape {list(array.shape)}, and {len(self._columns)} labels are "
+                "configured: name the columns that it has in `v2.labels`"
+            )
+        return array[:, self._columns]
 
     def _read_times(self) -> None:
         """Reads the server's statistics now and then; a server without any is not blamed."""

@@ -15,7 +15,7 @@ from pilotfish.v1 import ranking_pb2
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sidecar.capture.counts import CaptureCounts, Place
+from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.intake import Accounting, DropReason
 from sidecar.serving.board import Snapshot
 
@@ -74,7 +74,7 @@ class Reading:
 
     accounting: Mapping[str, Accounting]
     snapshots: Mapping[str, Snapshot]
-    captures: Mapping[Place, CaptureCounts]
+    captures: Mapping[CaptureKey, CaptureCounts]
     scoring_up: bool
     scoring_restarts: int
     queued_bytes: int
@@ -156,10 +156,10 @@ def _capture(reading: Reading) -> Iterator[Metric]:
         (_counter("capture_lost_calls", "Calls that Envoy says it could not copy.", at), "lost_calls"),
     ]
     for family, name in families:
-        for place, one in reading.captures.items():
+        for key, one in reading.captures.items():
             number = getattr(one, name)
             if number is not None:
-                family.add_metric(place, number)
+                family.add_metric(key, number)
         yield family
 
 

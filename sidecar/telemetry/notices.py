@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from sidecar.capture.counts import CaptureCounts, Place
+from sidecar.capture.counts import CaptureCounts, CaptureKey
 
 _AGAIN_S = 60.0
 
@@ -27,17 +27,17 @@ class CaptureNotices:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._seen: dict[tuple[Place, str], int] = {}
-        self._said_at: dict[tuple[Place, str], float] = {}
+        self._seen: dict[tuple[CaptureKey, str], int] = {}
+        self._said_at: dict[tuple[CaptureKey, str], float] = {}
 
-    def look(self, place: Place, counts: CaptureCounts) -> None:
+    def look(self, capture: CaptureKey, counts: CaptureCounts) -> None:
         """Says what grew since the last look."""
         now = self._clock()
         for name, meaning in _MEANINGS.items():
             count = getattr(counts, name) or 0
-            key = (place, name)
+            key = (capture, name)
             grew = count > self._seen.get(key, 0)
             self._seen[key] = count
             if grew and now - self._said_at.get(key, -_AGAIN_S) >= _AGAIN_S:
                 self._said_at[key] = now
-                log.warning(meaning, capture=place.way, listen=place.listen, count=count)
+                log.warning(meaning, capture=capture.way, listen=capture.listen, count=count)

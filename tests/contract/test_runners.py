@@ -350,6 +350,19 @@ def test_a_single_input_may_have_another_name_there(runners: Runners, digits_mod
     )
 
 
+def test_columns_may_stand_in_another_order_there(runners: Runners, tmp_path: Path) -> None:
+    path = doubling(tmp_path / "m.onnx", [None, 3])
+    runners.served(path, "y")
+    way = V2Server(runners.servers[0].address, TERMS)
+    inputs = (TensorSpec("x", "FP32", (3,)),)
+    model = V2Model(way, "m", "", inputs=inputs, outputs={"y": "y"}, columns=(2, 0, 1))
+    runners.models.append(model)
+    np.testing.assert_array_equal(model.run({"x": np.array([[1, 2, 3]])})["y"], [[6, 2, 4]])
+    model = V2Model(way, "m", "", inputs=inputs, outputs={"y": "y"}, columns=(1, 0))
+    with pytest.raises(InvalidError, match=r"shape \[1, 3\], and 2 labels are configured"):
+        model.run({"x": np.array([[1, 2, 3]])})
+
+
 def test_bfloat16_goes_in_its_own_bits(runners: Runners, tmp_path: Path) -> None:
     nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
     kinds = (("x", TensorProto.BFLOAT16), ("y", TensorProto.FLOAT))

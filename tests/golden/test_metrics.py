@@ -13,7 +13,7 @@ from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
 from prometheus_client import CollectorRegistry, generate_latest
 
-from sidecar.capture.counts import CaptureCounts, Place
+from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.intake import Accounting
 from sidecar.serving.board import Snapshot
 from sidecar.telemetry.metrics import Metrics, Reading
@@ -94,11 +94,11 @@ def reading() -> Reading:
         accounting={"digits": Accounting(seen=10, sampled=5, skipped=3, dropped={"queue_full": 2})},
         snapshots={"digits": snapshot},
         captures={
-            Place("proxy", "0.0.0.0:9001"): CaptureCounts(5, 6, 1, 2, 4, upstream_failures=3),
-            Place("observer", "0.0.0.0:9002"): CaptureCounts(
+            CaptureKey("proxy", "0.0.0.0:9001"): CaptureCounts(5, 6, 1, 2, 4, upstream_failures=3),
+            CaptureKey("observer", "0.0.0.0:9002"): CaptureCounts(
                 7, 8, 9, 10, 11, waiting_calls=12, lost_calls=15
             ),
-            Place("cloudevents", "/events"): CaptureCounts(13, 14),
+            CaptureKey("cloudevents", "/events"): CaptureCounts(13, 14),
         },
         scoring_up=True,
         scoring_restarts=1,

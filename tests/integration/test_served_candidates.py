@@ -13,7 +13,7 @@ import yaml
 from pilotfish.v1 import candidate_pb2, ranking_pb2
 
 from sidecar.shadow.onnx import OnnxModel
-from tests.contract.model_server import ModelServer
+from tests.contract.model_server import ModelServer, V2Message
 from tests.integration.running_sidecar import (
     ENDPOINT,
     candidate,
@@ -95,7 +95,10 @@ def test_a_server_that_hangs_holds_nobody_up(
 
 def test_offline_it_ranks_as_the_same_model_in_process(folder: Path, server: ModelServer) -> None:
     documents = []
-    for one in (candidate("rotated"), behind(server)):
+    # A model that is served with its classes in another order, and says so.
+    order = [3, 1, 4, 0, 5, 9, 2, 6, 8, 7]
+    server.lie = lambda response: _permute(response, order)
+    for one in (candidate("rotated"), behind(server, labels=[str(place) for place in order])):
         path = folder / "candidates.yaml"
         path.write_text(yaml.safe_dump({"candidates": [candidate("upright"), one]}))
         result = pilotfish("rank", "--candidates", path, "--data", folder / "live.npz", "--format", "json")
@@ -104,6 +107,12 @@ def test_offline_it_ranks_as_the_same_model_in_process(folder: Path, server: Mod
     for document in documents:
         del document["made_at"]
     assert documents[0] == documents[1]
+
+
+def _permute(response: V2Message, order: list[int]) -> None:
+    tensor = response.outputs[0]
+    values = np.frombuffer(response.raw_output_contents[0], np.float32).reshape(tuple(tensor.shape))
+    response.raw_output_contents[0] = values[:, order].tobytes()
 
 
 def test_check_asks_the_server_and_says_what_nobody_can_check(folder: Path, server: ModelServer) -> None:
@@ -118,6 +127,11 @@ def test_check_asks_the_server_and_says_what_nobody_can_check(folder: Path, serv
     assert bad.returncode == 1
     assert "and not with ['scores']: name the tensor with the classes in `v2.output`" in bad.stdout
 
+    config["endpoints"][0]["candidates"][1] = behind(server, labels=["0", "1", "ten"])
+    bad = pilotfish("check", "--config", write(folder, config))
+    assert "v2.labels: 3 names that are not the profile's 10 classes" in bad.stdout
+
+    config["endpoints"][0]["candidates"][1] = behind(server)
     server.stop()
     bad = pilotfish("check", "--config", write(folder, config), "--format", "json")
     assert bad.returncode == 1

@@ -10,7 +10,7 @@ import pytest
 from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar import costs as room
-from sidecar.config.schema import Candidate
+from sidecar.config.schema import V2, Candidate
 from sidecar.costs import Costs
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.ranking import Estimate
@@ -113,6 +113,15 @@ def test_a_model_that_is_replaced_is_read_again_and_one_that_is_gone_is_said(
     assert "there is no such model" in gone.reason
     write(path)
     assert costs.known(candidate(path), UNTIMED).reason == ""
+
+
+def test_what_a_server_took_was_timed_with_the_way_there_and_moves_nothing(costs: Costs, model: Path) -> None:
+    timing = scoring_pb2.ShadowTiming(batch_size=4, runs=50, lower_quartile_s=9.0, median_s=9.0)
+    here = candidate(model)
+    served = here.model_copy(update={"onnx": None, "v2": V2(url="h:1", model="m")})
+    expected = costs.known(here, UNTIMED).objectives
+    assert costs.known(served, timing).objectives == expected
+    assert costs.known(served, UNTIMED).objectives == expected
 
 
 def test_a_file_is_read_and_a_configuration_predicted_once(

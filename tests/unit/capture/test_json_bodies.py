@@ -65,6 +65,13 @@ def test_v2_binary_data(first: Array, second: Array, padding: bytes) -> None:
     np.testing.assert_array_equal(read["b"], second)
 
 
+def test_v2_binary_data_that_looks_like_whitespace() -> None:
+    array = np.frombuffer(b" \t\r\n", dtype=np.int8)
+    head = body(tensor("x", array, parameters={"binary_data_size": 4}))
+    assert request_arrays(head + to_raw(array))["x"].tolist() == array.tolist()
+    assert request_arrays(b'{"instances": [1]}\n')["instances"].tolist() == [1]
+
+
 @pytest.mark.parametrize(
     ("instances", "wanted"),
     [

@@ -86,3 +86,10 @@ def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
 )
 def test_faults_of_captures(tmp_path: Path, capture: str, said: str) -> None:
     assert any(said in fault for fault in faults(tmp_path, capture))
+
+
+def test_endpoints_that_share_an_address_share_its_envoy(tmp_path: Path) -> None:
+    one, other = (f"mirror: {{listen: 0.0.0.0:9002, envoy: 127.0.0.1:{port}}}" for port in (9901, 9902))
+    assert faults(tmp_path, one, one) == []
+    said = "capture[0].mirror.envoy: 0.0.0.0:9002 already asks 127.0.0.1:9901; one address has one Envoy"
+    assert faults(tmp_path, one, other) == [f"endpoints[1].{said}"]
