@@ -66,7 +66,8 @@ _TURNS: Final = 5
 _SETTLED: Final = 0.1
 # Draws that predictions average over; the rest weigh next to nothing.
 _KEPT: Final = 16
-# With so many rows the draws agree and one is kept; beyond the last number rows are left out.
+# With so many rows the draws agree: the most likely place stands for them. Beyond the last number rows are
+# left out.
 _CERTAIN_ROWS: Final = 160
 _MOST_ROWS: Final = 384
 # A shift may take away this much of the source's least value.
@@ -322,6 +323,8 @@ def learn(inputs: Inputs, values: Floats, reference: Reference, prior: Prior) ->
         before, posterior = posterior, replace(posterior, sound=posterior.sound_at(likely))
         if np.abs(posterior.sound - before.sound).max(initial=0.0) < _SETTLED:
             break
+    if len(values) > _CERTAIN_ROWS:
+        return (prior.mean + prior.sd * likely)[None], np.ones(1)
     variances, axes = np.linalg.eigh(inverse)
     narrow = np.clip(_WIDER * np.sqrt(np.clip(variances, 0.0, None)), _NARROWEST, 1.0)
     first, second = np.split(_normal_sequence(_DRAWS, len(likely)), 2)
@@ -331,7 +334,7 @@ def learn(inputs: Inputs, values: Floats, reference: Reference, prior: Prior) ->
         _log_normal((standard - likely) @ axes / narrow, narrow),
     )
     log_weights = posterior.at(standard) - np.logaddexp(*densities)
-    kept = np.argsort(-log_weights, kind="stable")[: 1 if len(values) > _CERTAIN_ROWS else _KEPT]
+    kept = np.argsort(-log_weights, kind="stable")[:_KEPT]
     weights = np.maximum(np.exp(log_weights[kept] - log_weights.max()), 1e-12)
     return prior.mean + prior.sd * standard[kept], weights / weights.sum()
 
@@ -374,7 +377,7 @@ class _Posterior:
         hyper = self._hyper(standard[None])
         side = _Side.of(hyper, self.inputs, self.reference)
         residual = (self.values - side.mean)[:, :, None]
-        (sound,) = _sound(hyper, _covariance(hyper, side, side), residual)
+        sound: Floats = _sound(hyper, _covariance(hyper, side, side), residual)[0]
         return sound
 
     def _hyper(self, standard: Floats) -> Hyperparameters:
