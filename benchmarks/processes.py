@@ -1,4 +1,4 @@
-"""Programs under measurement, each as a process of its own: the upstream, the sidecar; what they use."""
+"""Programs under measurement, each a process of its own: upstream, sidecar, Envoy; what they use."""
 
 from __future__ import annotations
 
@@ -115,19 +115,30 @@ def serving(folder: Path, endpoints: list[dict[str, Any]]) -> Iterator[Sidecar]:
     path.write_text(yaml.safe_dump(config))
     command = [str(Path(sysconfig.get_path("scripts"), "pilotfish")), "serve", "--config", str(path)]
     with _running(command) as process:
-        _await_ready(http, process)
+        _await_ready(f"http://{http}/readyz", process)
         yield Sidecar(grpc, http, process.pid)
 
 
-def _await_ready(http: str, process: subprocess.Popen[str]) -> None:
+@contextmanager
+def envoy(program: Path, folder: Path, config: dict[str, Any], admin: str) -> Iterator[int]:
+    """Runs Envoy on one thread of its own, until it is ready and after; its process id."""
+    path = folder / f"envoy-{admin.rpartition(':')[2]}.yaml"
+    path.write_text(yaml.safe_dump(config))
+    options = "--disable-hot-restart --concurrency 1 --log-level error"
+    with _running([str(program), "-c", str(path), *options.split()]) as process:
+        _await_ready(f"http://{admin}/ready", process)
+        yield process.pid
+
+
+def _await_ready(url: str, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + _READY_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://{http}/readyz"):
+            with urllib.request.urlopen(url):  # noqa: S310 - of our own programs
                 return
         except urllib.error.URLError:
             time.sleep(_POLL_S)
-    raise RuntimeError("pilotfish serve did not become ready; its own message stands above")
+    raise RuntimeError(f"{process.args!r} did not become ready; its own message stands above")
 
 
 @contextmanager

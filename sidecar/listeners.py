@@ -14,13 +14,22 @@ from sidecar.capture.copies import CopyServer
 from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.embedded import Answer, EmbeddedServer
 from sidecar.capture.intake import Intake
+from sidecar.capture.messages import Memory
+from sidecar.capture.observer import ConnectionObserver
 from sidecar.capture.proxy import Proxy
+from sidecar.capture.relay import Observer
+from sidecar.capture.rest import RestObserver
+from sidecar.capture.watchlist import Watchlist
 from sidecar.config import schema
 from sidecar.config.schema import Candidate, CloudEvents, Endpoint
 
 # As large as protobuf allows: whatever the model takes, the embedded server passes on to it.
 _MAX_MESSAGE_BYTES = (1 << 31) - 1
 _DRAIN_S = 10.0
+_OBSERVE: Mapping[str, Callable[[Watchlist, Memory], Observer]] = {
+    "proxy": ConnectionObserver,
+    "rest": RestObserver,
+}
 _BEGIN = {"mirror": mirror.begin, "observer": ext_proc.begin}
 
 
@@ -139,7 +148,7 @@ class Listeners:
                 wanted[key].intakes[model] = intakes[endpoint.name]
                 if isinstance(settings, schema.Mirror | schema.Observer):
                     wanted[key].envoy = settings.envoy
-                if isinstance(settings, schema.Proxy):
+                if isinstance(settings, schema.Proxy | schema.Rest):
                     wanted[key].upstream = settings.upstream
                     if settings.upstream is None:
                         serving = (one for one in endpoint.candidates if one.name == endpoint.incumbent)
@@ -147,8 +156,14 @@ class Listeners:
         return wanted, incumbents
 
     async def _listener(self, key: CaptureKey, wanted: _Wanted) -> Listener:
-        if key.way == "proxy":
-            return Proxy(key.listen, wanted.upstream or await self._embedded_address(), wanted.intakes)
+        if key.way in _OBSERVE:
+            return Proxy(
+                key.listen,
+                wanted.upstream or await self._embedded_address(),
+                wanted.intakes,
+                key=f"{key.way}.listen",
+                observe=_OBSERVE[key.way],
+            )
         if key.way == "cloudevents":
             return EventSink(key.listen, wanted.intakes)
         return CopyServer(

@@ -29,7 +29,7 @@ class CaptureCounts:
         connections: clients connected now.
         connections_total: clients that ever connected.
         unreadable_connections: connections that were not read, or not to the end: something else than
-            HTTP/2, or malformed.
+            the capture's version of HTTP, or malformed.
         upstream_failures: clients turned away because the upstream took no connection.
         waiting_calls: calls that were let go because their sender would have waited for an answer.
         lost_calls: calls that Envoy says it could not copy.

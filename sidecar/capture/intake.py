@@ -25,7 +25,7 @@ class DropReason(StrEnum):
     OVERSIZE = "oversize"
     """The request or the answer is larger than `sample.max_item_bytes`."""
     UNDECODABLE = "undecodable"
-    """The bytes are not what HTTP/2, gRPC or the named compression allow."""
+    """The bytes are not what HTTP, gRPC or the named compression allow."""
     UNKNOWN_CODING = "unknown_coding"
     """Compressed in a way that is not known here."""
     UNPAIRED = "unpaired"

@@ -1,4 +1,4 @@
-"""Reads along with one connection: which calls are open, and which of them are to be samples.
+"""Reads along with one HTTP/2 connection: which calls are open, and which of them are to be samples.
 
 It is given bytes after they were forwarded; nothing here can change or delay them.
 """

@@ -1,19 +1,19 @@
 """The proxy: a transparent TCP relay that reads along.
 
 Bytes pass unchanged, so every method, stream, deadline, cancellation, status, metadata and compression
-arrives as sent, and so do HTTP/1 and TLS, which nobody reads along. Nothing is terminated here.
+arrives as sent, and so does what the observer cannot read, as TLS. Nothing is terminated here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sidecar.capture.accepting import Acceptor, host_and_port
 from sidecar.capture.counts import CaptureCounts
 from sidecar.capture.intake import Intake
 from sidecar.capture.messages import MEMORY_BYTES, Memory
 from sidecar.capture.observer import ConnectionObserver
-from sidecar.capture.relay import Connection
+from sidecar.capture.relay import Connection, Observer
 from sidecar.capture.watchlist import Watchlist
 
 
@@ -26,6 +26,8 @@ class Proxy:
         upstream: str,
         intakes: Mapping[str, Intake],
         *,
+        key: str = "proxy.listen",
+        observe: Callable[[Watchlist, Memory], Observer] = ConnectionObserver,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         """Prepares; nothing is opened before `start`.
@@ -34,6 +36,8 @@ class Proxy:
             listen: `host:port`; port 0 takes a free one.
             upstream: `host:port` of the model server.
             intakes: by the model name in the requests.
+            key: what `listen` is called in the configuration, for the message.
+            observe: makes what reads along with a connection.
             memory_bytes: that all calls being gathered may hold together.
         """
         self._upstream_failures = 0
@@ -41,7 +45,8 @@ class Proxy:
         self._upstream = host_and_port(upstream)
         self._watchlist = Watchlist(intakes)
         self._memory = Memory(memory_bytes)
-        self._acceptor = Acceptor(listen, "proxy.listen", lambda: self._connection().client)
+        self._observe = observe
+        self._acceptor = Acceptor(listen, key, lambda: self._connection().client)
 
     @property
     def address(self) -> str:
@@ -102,4 +107,4 @@ class Proxy:
         self._acceptor.gone(connection)
 
     def _connection(self) -> Connection:
-        return Connection(*self._upstream, ConnectionObserver(self._watchlist, self._memory), self)
+        return Connection(*self._upstream, self._observe(self._watchlist, self._memory), self)

@@ -11,9 +11,29 @@ import socket
 from typing import Final, Protocol
 
 from sidecar.capture.intake import DropReason
-from sidecar.capture.observer import ConnectionObserver
 
 _CONNECT_TIMEOUT_S: Final = 10.0
+
+
+class Observer(Protocol):
+    """What reads along. Whatever it raises ends that, and nothing else."""
+
+    @property
+    def open_calls(self) -> int:
+        """Calls of any method that have not ended."""
+        ...
+
+    def hear_client(self, chunk: bytes) -> None:
+        """Reads what the client sent; nothing at its end."""
+        ...
+
+    def hear_server(self, chunk: bytes) -> None:
+        """Reads what the model server sent; nothing at its end."""
+        ...
+
+    def close(self, reason: DropReason) -> None:
+        """Ends what is under way, with one reason; a second time does nothing."""
+        ...
 
 
 class ConnectionEvents(Protocol):
@@ -39,13 +59,13 @@ class ConnectionEvents(Protocol):
 class Connection:
     """A client's connection and the upstream connection that was made for it."""
 
-    def __init__(self, host: str, port: int, observer: ConnectionObserver, events: ConnectionEvents) -> None:
+    def __init__(self, host: str, port: int, observer: Observer, events: ConnectionEvents) -> None:
         self.client = _Side(self)
         self._upstream = _Side(self)
         self.client.other, self._upstream.other = self._upstream, self.client
         self._host = host
         self._port = port
-        self._observer: ConnectionObserver | None = observer
+        self._observer: Observer | None = observer
         self._events = events
         self._connecting: asyncio.Task[None] | None = None
         self._draining = False
@@ -62,7 +82,7 @@ class Connection:
             side.transport.abort()
 
     def heard(self, side: _Side, chunk: bytes) -> None:
-        """Reads along with a chunk that was forwarded."""
+        """Reads along with a chunk that was forwarded, nothing for the end."""
         if self._observer is None:
             return
         try:
@@ -161,6 +181,7 @@ class _Side(asyncio.Protocol):
         self.ended = True
         if not self.other.ended:
             self.other.transport.write_eof()
+        self._connection.heard(self, b"")
         return not self.other.ended
 
     def pause_writing(self) -> None:

@@ -1,4 +1,4 @@
-"""Which model names belong to which intake, found by the first bytes of a serialised request."""
+"""Which model names belong to which intake: by name, or by the first bytes of a serialised request."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Watchlist:
     """Finds the intake of a ModelInferRequest without decoding it.
 
     Attributes:
+        named: the intakes by model name.
         fields: names of the header fields of a request that are read; a new object when they change.
         unwatched_calls: calls for models that nobody watches.
         unreadable_calls: calls whose model could not be told.
@@ -24,6 +25,7 @@ class Watchlist:
     """
 
     def __init__(self, intakes: Mapping[str, Intake]) -> None:
+        self.named: Mapping[str, Intake] = {}
         self._openings: tuple[tuple[bytes, Intake], ...] = ()
         self.longest_bytes = 0
         self.segment_keys: frozenset[bytes] = frozenset()
@@ -35,6 +37,7 @@ class Watchlist:
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:
         """Replaces what is watched, by model name; calls under way keep their intake."""
+        self.named = dict(intakes)
         self._openings = tuple((_opening(name), intake) for name, intake in intakes.items())
         self.longest_bytes = max((len(opening) for opening, _ in self._openings), default=1)
         self.segment_keys = frozenset(intake.segment_key.encode() for intake in intakes.values()) - {b""}

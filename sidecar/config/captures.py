@@ -9,6 +9,7 @@ from typing import Any
 from sidecar.config.schema import Capture, CloudEvents
 from sidecar.config.units import Place
 
+_RELAYS = ("proxy", "rest")
 _DEFAULT_PATH = CloudEvents.model_fields["path"].default
 
 
@@ -34,7 +35,7 @@ def capture_faults(
         if envoys.setdefault((way, where), settings.get("envoy")) != settings.get("envoy"):
             yield (*place, "envoy"), f"{where} already asks {envoys[way, where]}; one address has one Envoy"
         upstream = settings.get("upstream")
-        if way == "proxy":
+        if way in _RELAYS:
             if where == upstream:
                 yield (*place, "upstream"), f"{where} would lead to itself; name the model server"
             if upstreams.setdefault(where, upstream) != upstream:
@@ -43,7 +44,7 @@ def capture_faults(
                     f"{where} already leads to {upstreams[where]}; one listener has one upstream",
                 )
             # Without an upstream one embedded server answers for all, by model name.
-            where = "" if upstream is None else where
+            where = "" if way == "proxy" and upstream is None else where
         watched[way, where, model] += 1
         if watched[way, where, model] > 1:
             said = f"on {where}" if where else "without an upstream"

@@ -67,6 +67,14 @@ class Proxy(_Section):
     model: str | None = Field(default=None, description=_MODEL)
 
 
+class Rest(_Section):
+    """The built-in proxy for HTTP/1.1: clients of `/v2/models/NAME/infer`."""
+
+    listen: Address = Field(description="where clients connect")
+    upstream: Address = Field(description="the model server's HTTP port")
+    model: str | None = Field(default=None, description=_MODEL)
+
+
 class Mirror(_Section):
     """Takes copies of the requests, from Envoy's `request_mirror_policies` or Istio's `mirror`."""
 
@@ -105,6 +113,7 @@ class Capture(_Section):
     """One way in for an endpoint's traffic: just one of these."""
 
     proxy: Proxy | None = Field(default=None, description="the built-in proxy")
+    rest: Rest | None = Field(default=None, description="the built-in proxy, for HTTP/1.1")
     mirror: Mirror | None = Field(default=None, description="copies of requests")
     observer: Observer | None = Field(default=None, description="copies of requests and answers, from Envoy")
     cloudevents: CloudEvents | None = Field(
@@ -125,9 +134,9 @@ class Capture(_Section):
         return next(name for name in type(self).model_fields if getattr(self, name) is not None)
 
     @property
-    def settings(self) -> Proxy | Mirror | Observer | CloudEvents:
+    def settings(self) -> Proxy | Rest | Mirror | Observer | CloudEvents:
         """The one that is given."""
-        ways = (self.proxy, self.mirror, self.observer, self.cloudevents)
+        ways = (self.proxy, self.rest, self.mirror, self.observer, self.cloudevents)
         return next(way for way in ways if way is not None)
 
 
@@ -173,7 +182,7 @@ class Segments(_Section):
     )
     # gRPC metadata keys are lower case; `:` would begin a key of HTTP/2's own.
     metadata: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,64}$")] | None = Field(
-        default=None, description="gRPC metadata key, lower case; its value names the request's segment"
+        default=None, description="gRPC metadata key or HTTP header, lower case; its value names the segment"
     )
     inputs: Literal[True] | None = Field(
         default=None, description="true: found by itself from the inputs, once the window holds 256 items"

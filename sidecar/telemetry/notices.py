@@ -16,7 +16,7 @@ _MEANINGS = {
     "unreadable_calls": "requests whose model cannot be told (malformed, odd coding, too many): not sampled",
     "waiting_calls": "Envoy waits for answers of this observer: set `observability_mode: true`; not sampled",
     "lost_calls": "Envoy could not send copies of calls; raise `circuit_breakers` of its cluster `pilotfish`",
-    "unreadable_connections": "connections that cannot be read along (TLS, HTTP/1 or malformed): not sampled",
+    "unreadable_connections": "connections that cannot be read (TLS, another HTTP or malformed): not sampled",
 }
 
 log = structlog.get_logger("pilotfish.capture")

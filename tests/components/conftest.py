@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from benchmarks.digit_models import train
+from sidecar.demo import digits
+from sidecar.domain.tensors import Array
+from tests.components.triton_server import NAMES
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +23,18 @@ def envoy_program() -> Path:
             "environment of its own and name its bin/envoy"
         )
     return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models of digits with their profiles, by `NAMES`."""
+    path = tmp_path_factory.mktemp("digits")
+    train(NAMES, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def live() -> Array:
+    """Images as the traffic brings them: rotated ones."""
+    part = digits.load(0).live
+    return digits.seen_in("rotated", part, np.random.default_rng(0))[0]

@@ -12,7 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 import yaml
+
+from sidecar.cli import app
 
 WAIT_S = 30.0
 
@@ -72,6 +75,14 @@ class RunningEnvoy:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def printed(path: Path, kind: str, upstream: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What `pilotfish envoy` prints for a configuration file's capture of that kind."""
+    words = f"--capture {kind} --upstream {upstream} --listen 127.0.0.1:{free_port()}"
+    assert app(["envoy", "--config", str(path), *words.split()]) == 0
+    config: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
+    return config
 
 
 def free_port() -> int:

@@ -12,29 +12,20 @@ import numpy as np
 import pytest
 from pilotfish.v1 import ranking_pb2, traffic_pb2
 
-from benchmarks.digit_models import train
+from benchmarks.digit_models import candidate as here
 from sidecar.config.schema import V2, Endpoint
-from sidecar.demo import digits
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.ranking import Ranking
 from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.offline import answer_rows
 from sidecar.scoring.opening import OpenModels, served_model
-from tests.components.triton_server import TritonServer
+from tests.components.triton_server import NAMES, TritonServer, behind
 from tests.integration.running_sidecar import ENDPOINT, RunningSidecar, configuration, states, write
 
-NAMES = ("upright", "rotated", "noisy", "thick")
 STREAMING = "streaming"
 # Rounds within which a state changes, counted from the first one that begins after the fault.
 ROUNDS = 2
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("digits")
-    train(NAMES, path)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -46,24 +37,6 @@ def triton(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
         yield server
     finally:
         server.kill()
-
-
-@pytest.fixture(scope="module")
-def live() -> Array:
-    part = digits.load(0).live
-    return digits.seen_in("rotated", part, np.random.default_rng(0))[0]
-
-
-def here(name: str) -> dict[str, Any]:
-    return {"name": name, "profile": f"{name}.safetensors", "onnx": {"path": f"{name}.onnx"}}
-
-
-def behind(triton: TritonServer, name: str, **more: object) -> dict[str, Any]:
-    return {
-        "name": name,
-        "profile": f"{name}.safetensors",
-        "v2": {"url": triton.address, "model": name, **more},
-    }
 
 
 def test_the_ranking_is_that_of_the_same_models_in_process(

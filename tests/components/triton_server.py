@@ -12,11 +12,14 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 PYTHON = "PILOTFISH_TRITON_PYTHON"
+# The models of digits that it serves in the tests, which have profiles too.
+NAMES = ("upright", "rotated", "noisy", "thick")
 _READY_S = 60.0
 
 # The Python backend is the one that is bundled and runs on a processor.
@@ -153,6 +156,15 @@ class TritonServer:
     def _signal(self, number: int) -> None:
         assert self._process is not None
         os.killpg(self._process.pid, number)
+
+
+def behind(triton: TritonServer, name: str, **more: object) -> dict[str, Any]:
+    """A candidate's configuration: the server's model of that name."""
+    return {
+        "name": name,
+        "profile": f"{name}.safetensors",
+        "v2": {"url": triton.address, "model": name, **more},
+    }
 
 
 def _ready(stub: service_pb2_grpc.GRPCInferenceServiceStub) -> bool:

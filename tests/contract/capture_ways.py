@@ -28,9 +28,11 @@ from sidecar.capture.counts import CaptureCounts
 from sidecar.capture.elements import datatype_of, to_raw
 from sidecar.capture.ext_proc import PROCESS
 from sidecar.capture.intake import Intake
+from sidecar.capture.rest import RestObserver
 from sidecar.domain.tensors import Array
 from sidecar.listeners import Listener
 from sidecar.serving.http import HttpServer, application
+from tests.integration.rest_upstream import RestUpstream
 from tests.integration.running_proxy import (
     WAIT_S,
     RunningCapture,
@@ -89,6 +91,34 @@ def by_proxy() -> Iterator[Way]:
     upstream = Upstream()
     upstream.start()
     with RunningProxy(upstream.address, MODELS) as running, _v2_sender(running.address) as send:
+        yield Way(running, send, sees_answers=True, failed="failed_call")
+    upstream.stop()
+
+
+@contextmanager
+def by_rest_json() -> Iterator[Way]:
+    with _rest(_json_body) as way:
+        yield way
+
+
+@contextmanager
+def by_rest_binary() -> Iterator[Way]:
+    with _rest(_binary_body) as way:
+        yield way
+
+
+@contextmanager
+def _rest(body: Callable[[str, Mapping[str, Array]], bytes]) -> Iterator[Way]:
+    upstream = RestUpstream()
+    upstream.start()
+    with RunningProxy(upstream.address, MODELS, observe=RestObserver) as running:
+
+        def send(call: Call) -> None:
+            sent = _shared_body(call.inputs) if call.shared_memory else body("inputs", call.inputs)
+            segment = {SEGMENT_KEY.title(): call.segment} if call.segment else {}
+            coding = {"content-encoding": "gzip"} if call.gzipped else {}
+            post(running.address, segment | coding, sent, f"/v2/models/{call.model}/infer")
+
         yield Way(running, send, sees_answers=True, failed="failed_call")
     upstream.stop()
 
@@ -164,7 +194,15 @@ def _events(body: Callable[[str, Mapping[str, Array]], bytes]) -> Iterator[Way]:
         yield Way(running, send, sees_answers=True, failed="unpaired")
 
 
-WAYS: Final = (by_proxy, by_mirror, by_observer, by_events_json, by_events_binary)
+WAYS: Final = (
+    by_proxy,
+    by_rest_json,
+    by_rest_binary,
+    by_mirror,
+    by_observer,
+    by_events_json,
+    by_events_binary,
+)
 
 
 def told_by_envoy(call: Call, piece_bytes: int = 10_000) -> Iterator[ProcessingRequest]:
@@ -226,7 +264,9 @@ def post(address: str, fields: Mapping[str, str], body: bytes, path: str = "/eve
     try:
         sent = gzip.compress(body) if fields.get("content-encoding") == "gzip" else body
         connection.request("POST", path, sent, dict(fields))
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status
     finally:
         connection.close()
 

@@ -14,7 +14,11 @@ from pilotfish.internal.v1 import scoring_pb2
 from sidecar.capture import ext_proc, mirror
 from sidecar.capture.copies import CopyServer
 from sidecar.capture.intake import Accounting, Intake
+from sidecar.capture.messages import Memory
+from sidecar.capture.observer import ConnectionObserver
 from sidecar.capture.proxy import Proxy
+from sidecar.capture.relay import Observer
+from sidecar.capture.watchlist import Watchlist
 from sidecar.listeners import Listener
 
 WAIT_S = 30.0
@@ -106,8 +110,14 @@ class RunningCapture(Generic[Capture_co]):
 class RunningProxy(RunningCapture[Proxy]):
     """A proxy in front of an upstream."""
 
-    def __init__(self, upstream: str, models: tuple[str, ...]) -> None:
-        super().__init__(lambda intakes: Proxy("127.0.0.1:0", upstream, intakes), models)
+    def __init__(
+        self,
+        upstream: str,
+        models: tuple[str, ...],
+        *,
+        observe: Callable[[Watchlist, Memory], Observer] = ConnectionObserver,
+    ) -> None:
+        super().__init__(lambda intakes: Proxy("127.0.0.1:0", upstream, intakes, observe=observe), models)
         self.proxy = self.capture
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from pilotfish.v1 import (
     ranking_pb2_grpc,
     traffic_pb2_grpc,
 )
+from prometheus_client.parser import text_string_to_metric_families
 
 from sidecar.app import Sidecar
 from sidecar.config import load_config
@@ -34,6 +36,7 @@ from tests.models import DigitsModels
 WAIT_S = 60.0
 GRACE_S = 10
 ENDPOINT = "digits"
+LABELS = ("capture", "endpoint", "candidate", "reason", "listen")
 
 
 def write_profiles(models: DigitsModels, folder: Path) -> None:
@@ -168,6 +171,16 @@ def infer(client: Any, images: Array, model: str = ENDPOINT) -> Array:  # noqa: 
 def running(folder: Path, **endpoint: Any) -> Iterator[RunningSidecar]:  # noqa: ANN401 - YAML
     with RunningSidecar(write(folder, configuration(**endpoint))) as sidecar:
         yield sidecar
+
+
+def metrics(sidecar: RunningSidecar) -> dict[tuple[str, tuple[str, ...]], float]:
+    with urllib.request.urlopen(f"{sidecar.http}/metrics", timeout=WAIT_S) as response:
+        text = response.read().decode()
+    return {
+        (sample.name, tuple(sample.labels[key] for key in LABELS if key in sample.labels)): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
 def states(ranking: ranking_pb2.Ranking) -> dict[str, str]:

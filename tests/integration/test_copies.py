@@ -30,8 +30,8 @@ from sidecar.capture.http2 import PREFACE
 from sidecar.domain.errors import UnavailableError
 from tests.contract.capture_ways import (
     UNLIMITED,
-    WAYS,
     Call,
+    by_events_json,
     by_mirror,
     by_observer,
     event,
@@ -153,7 +153,7 @@ def test_an_address_that_is_taken_is_told() -> None:
 
 
 def test_a_path_of_no_capture_is_not_found() -> None:
-    with WAYS[3]() as way:
+    with by_events_json() as way:
         assert post(way.running.address, event("any", "1", CALL), b"", path="/other") == 404
         with contextlib.closing(http.client.HTTPConnection(way.running.address, timeout=WAIT_S)) as client:
             for identity in ("1", "2"):

@@ -19,7 +19,6 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pilotfish.v1 import candidate_pb2, ranking_pb2, traffic_pb2
-from prometheus_client.parser import text_string_to_metric_families
 from tritonclient.utils import InferenceServerException
 
 from sidecar.domain.tensors import Array
@@ -32,6 +31,7 @@ from tests.integration.running_sidecar import (
     candidate,
     configuration,
     infer,
+    metrics,
     running,
     states,
     write,
@@ -39,7 +39,6 @@ from tests.integration.running_sidecar import (
 )
 from tests.models import DigitsModels
 
-LABELS = ("capture", "endpoint", "candidate", "reason", "listen")
 GET = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
 
 
@@ -49,16 +48,6 @@ def folder(digits_models: DigitsModels, tmp_path_factory: pytest.TempPathFactory
     write_profiles(digits_models, path)
     (path / "broken.onnx").write_bytes(b"no model at all")
     return path
-
-
-def metrics(sidecar: RunningSidecar) -> dict[tuple[str, tuple[str, ...]], float]:
-    with urllib.request.urlopen(f"{sidecar.http}/metrics", timeout=WAIT_S) as response:
-        text = response.read().decode()
-    return {
-        (sample.name, tuple(sample.labels[key] for key in LABELS if key in sample.labels)): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def test_traffic_becomes_a_ranking(folder: Path, digits_models: DigitsModels) -> None:

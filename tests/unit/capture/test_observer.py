@@ -56,12 +56,10 @@ def recorded() -> Chunks:
 
     upstream = Upstream()
     upstream.start()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sidecar.capture.proxy.ConnectionObserver", Recorder)
-        with RunningProxy(upstream.address, ("echo",)) as proxy:
-            with triton.InferenceServerClient(proxy.address) as client:
-                _talk(client, upstream)
-            assert proxy.eventually(lambda: proxy.proxy.counts.connections == 0)
+    with RunningProxy(upstream.address, ("echo",), observe=Recorder) as proxy:
+        with triton.InferenceServerClient(proxy.address) as client:
+            _talk(client, upstream)
+        assert proxy.eventually(lambda: proxy.proxy.counts.connections == 0)
     upstream.stop()
     return chunks
 
@@ -176,7 +174,7 @@ def test_garbage_is_refused_or_read_within_bounds(
 ) -> None:
     chunks = Chunks(recorded)
     from_client, chunk = chunks[place % len(chunks)]
-    start = at % len(chunk)
+    start = at % (len(chunk) + 1)
     chunks[place % len(chunks)] = (from_client, chunk[:start] + garbage + chunk[start + len(garbage) :])
     assert observe(chunks, memory_bytes=3000).held_bytes <= 3000
 

@@ -37,15 +37,16 @@ def faults(tmp_path: Path, *captures: str) -> list[str]:
 def test_an_endpoint_may_have_captures_of_every_kind(tmp_path: Path) -> None:
     every = (
         "proxy: {listen: 0.0.0.0:9001, upstream: 127.0.0.1:8001}\n"
+        "rest: {listen: 0.0.0.0:9004, upstream: 127.0.0.1:8000}\n"
         "mirror: {listen: 0.0.0.0:9002, model: other}\n"
         "observer: {listen: 0.0.0.0:9003}\n"
         "cloudevents: {}"
     )
     assert faults(tmp_path, every) == []
     captures = load_config(tmp_path / "pilotfish.yaml").endpoints[0].capture
-    assert [capture.way for capture in captures] == ["proxy", "mirror", "observer", "cloudevents"]
-    assert captures[3].cloudevents is not None
-    assert captures[3].cloudevents.path == "/events"
+    assert [capture.way for capture in captures] == ["proxy", "rest", "mirror", "observer", "cloudevents"]
+    assert captures[4].cloudevents is not None
+    assert captures[4].cloudevents.path == "/events"
 
 
 def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
@@ -56,10 +57,10 @@ def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("capture", "said"),
     [
-        ("{}", "capture[0]: give one of proxy, mirror, observer, cloudevents; there is none"),
+        ("{}", "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; there is none"),
         (
             "{mirror: {listen: 0.0.0.0:9001}, observer: {listen: 0.0.0.0:9002}}",
-            "capture[0]: give one of proxy, mirror, observer, cloudevents; there is mirror, observer",
+            "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; there is mirror, observer",
         ),
         ("miror: {listen: 0.0.0.0:9001}", "capture[0].miror: unknown key; did you mean 'mirror'?"),
         ("mirror: {listen: 9001}", "capture[0].mirror.listen: Input should be a valid string"),
@@ -67,6 +68,19 @@ def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
         (
             "observer: {listen: 0.0.0.0:9500}",
             "capture[0].observer.listen: 0.0.0.0:9500 is serve.grpc already",
+        ),
+        ("rest: {listen: 0.0.0.0:9001}", "capture[0].rest.upstream: Field required"),
+        (
+            "rest: {listen: 0.0.0.0:9001, upstream: 0.0.0.0:9001}",
+            "capture[0].rest.upstream: 0.0.0.0:9001 would lead to itself; name the model server",
+        ),
+        (
+            "rest: {listen: 0.0.0.0:9001, upstream: a:1}\nrest: {listen: 0.0.0.0:9001, upstream: a:2}",
+            "capture[1].rest.upstream: 0.0.0.0:9001 already leads to a:1; one listener has one upstream",
+        ),
+        (
+            "proxy: {listen: 0.0.0.0:9001, upstream: a:1}\nrest: {listen: 0.0.0.0:9001, upstream: a:1}",
+            "capture[1].rest.listen: 0.0.0.0:9001 is a proxy already; one address has one capture",
         ),
         ("cloudevents: {path: /metrics}", "/metrics is Pilotfish's own; name another"),
         ("cloudevents: {path: events}", "capture[0].cloudevents.path: String should match pattern"),
