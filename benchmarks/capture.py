@@ -269,7 +269,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What each way of capture adds to a user's request.")
     parser.add_argument("--envoy", type=Path, required=True, help="path of the program")
     parser.add_argument("--rounds", type=int, default=10, help="blocks of each variant and number of callers")
-    parser.add_argument("--calls", type=int, default=1500, help="of a block with one caller")
+    parser.add_argument(
+        "--calls",
+        type=int,
+        default=1000,
+        help="of a block with one caller; two rounds in over 120 s would end what is stopped meanwhile",
+    )
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
