@@ -152,7 +152,9 @@ def show(name: str, starts: list[Start]) -> bool:
     cpu_s, ranking_s = median(one.ready_cpu_s for one in starts), median(one.ranking_s for one in starts)
     times = sorted(one.ready_s for one in starts)
     print(f"{name}, {len(starts)} starts")
-    print(f"  ready after     {ready_s:.2f} s [{times[0]:.2f}, {times[-1]:.2f}], {cpu_s:.2f} s of processor time")
+    print(
+        f"  ready after     {ready_s:.2f} s [{times[0]:.2f}, {times[-1]:.2f}], {cpu_s:.2f} s of processor time"
+    )
     print(f"  first ranking   {ranking_s:.2f} s")
     print(f"  {'MiB':<16}{'RSS':>7}{'PSS':>7}{'own':>7}")
     for index, process in enumerate(("serving", "scoring")):
@@ -182,7 +184,10 @@ def main() -> int:
         folder = Path(name)
         candidates = digit_models.train(["upright"], folder)
         held = []
-        for variant, address in (("a model server answers", upstream.address), ("Pilotfish itself answers", None)):
+        for variant, address in (
+            ("a model server answers", upstream.address),
+            ("Pilotfish itself answers", None),
+        ):
             endpoint = {
                 "name": ENDPOINT,
                 "capture": [{"proxy": {"listen": free_address(), "upstream": address}}],
