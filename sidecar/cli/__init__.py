@@ -7,6 +7,7 @@ from importlib import metadata
 
 import cyclopts
 
+import sidecar.telemetry.plain_tracebacks  # noqa: F401 - before any command imports structlog
 from sidecar.domain.errors import InvalidError, PilotfishError
 
 app = cyclopts.App(

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 
+import sidecar.telemetry.plain_tracebacks  # noqa: F401 - before anything imports structlog
 from sidecar.costs import Costs
 from sidecar.scoring.opening import OpenModels
 from sidecar.scoring.worker import Worker
