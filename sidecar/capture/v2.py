@@ -1,8 +1,8 @@
 """The V2 codec: from tensors on the wire to arrays.
 
-Bytes are read with messages of our own, which are the same on the wire, as tritonclient's bring gRPC along. Its messages
-are read too: the fields have the same names. No binding of protobuf package `inference` but tritonclient's, which
-`embedded` and `sidecar.shadow` use, may be imported in this process: two of them crash it.
+Bytes are read with messages of our own, equal on the wire, as tritonclient's bring gRPC along. Its messages
+are read too: their fields have the same names. No binding of protobuf package `inference` but tritonclient's,
+which `embedded` and `sidecar.shadow` use, may be imported in this process: two of them crash it.
 """
 
 from __future__ import annotations

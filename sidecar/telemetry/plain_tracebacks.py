@@ -1,6 +1,6 @@
 """Loads structlog without rich, which it would take for tracebacks. To be imported before anything that logs.
 
-Rich and pygments are 5 MiB of each process, and rich's tracebacks print the values of local variables: payloads.
+They are 5 MiB of each process, and rich's tracebacks show local variables, which may be payload.
 """
 
 from __future__ import annotations
