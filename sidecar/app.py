@@ -8,6 +8,7 @@ import math
 import random
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
@@ -23,16 +24,18 @@ from sidecar.desired import DesiredState
 from sidecar.domain.errors import PilotfishError, UnavailableError
 from sidecar.listeners import Listeners
 from sidecar.scoring.link import ScoringLink
-from sidecar.scoring.opening import threads_within
 from sidecar.serving import http
 from sidecar.serving.board import Board
 from sidecar.serving.candidates import CandidateService
 from sidecar.serving.performance import PerformanceService
 from sidecar.serving.ranking import RankingService
 from sidecar.serving.traffic import TrafficService
-from sidecar.shadow.onnx import OnnxModel
+from sidecar.shadow.threads import threads_within
 from sidecar.telemetry.metrics import Metrics, Reading
 from sidecar.telemetry.notices import CaptureNotices
+
+if TYPE_CHECKING:
+    from sidecar.shadow.onnx import OnnxModel
 
 _WATCH_S = 1.0
 
@@ -41,6 +44,9 @@ log = structlog.get_logger("pilotfish")
 
 def _open_incumbent(incumbent: Candidate) -> OnnxModel:
     """The model that answers where there is no upstream."""
+    # The runtime's 30 MiB are for those who have it answer.
+    from sidecar.shadow.onnx import OnnxModel  # noqa: PLC0415
+
     onnx = incumbent.onnx
     assert onnx is not None, "an endpoint refuses others"  # noqa: S101 - for mypy
     return OnnxModel(onnx.path, threads=onnx.threads or threads_within(math.inf), options=onnx.session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pilotfish.internal.v1 import scoring_pb2
@@ -16,10 +16,11 @@ from sidecar.domain.ranking import Estimate, Known
 from sidecar.domain.tensors import Floats
 from sidecar.files import file_stamp
 from sidecar.measuring.options import ONNX, shadow_configuration, written
-from sidecar.performance.model import PerformanceModel
 from sidecar.performance.sharpen import Shift, Timing, likeness, moved, shift
 from sidecar.performance.space import Value
-from sidecar.records.model import read_models
+
+if TYPE_CHECKING:
+    from sidecar.performance.model import PerformanceModel
 
 # What a shift of the time does to each: a quantile moves with it, what is done in a second against it.
 _MOVES: Final = {"latency_p50_s": 1, "latency_p99_s": 1, "throughput_per_s": -1}
@@ -27,7 +28,7 @@ _TIMED: Final = "latency_p50_s"
 # Configurations of a file whose predictions are kept: those of its candidates, and some that callers ask for.
 _REMEMBERED: Final = 64
 
-_Models = Mapping[str, PerformanceModel]
+_Models = Mapping[str, "PerformanceModel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,9 @@ class Costs:
         path = performance.model
         stamp = file_stamp(path)
         if path not in self._read or self._read[path].stamp != stamp:
+            # What fits and reads such models is for those who have one.
+            from sidecar.records.model import read_models  # noqa: PLC0415
+
             self._read[path] = _Read(stamp, read_models(path))
         return self._read[path].models
 

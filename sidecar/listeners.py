@@ -6,13 +6,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sidecar.capture import ext_proc, mirror
 from sidecar.capture.cloud_events import EventSink
 from sidecar.capture.copies import CopyServer
 from sidecar.capture.counts import CaptureCounts, CaptureKey
-from sidecar.capture.embedded import Answer, EmbeddedServer
 from sidecar.capture.intake import Intake
 from sidecar.capture.messages import Memory
 from sidecar.capture.observer import ConnectionObserver
@@ -22,6 +21,9 @@ from sidecar.capture.rest import RestObserver
 from sidecar.capture.watchlist import Watchlist
 from sidecar.config import schema
 from sidecar.config.schema import Candidate, CloudEvents, Endpoint
+
+if TYPE_CHECKING:
+    from sidecar.capture.embedded import Answer, EmbeddedServer
 
 # As large as protobuf allows: whatever the model takes, the embedded server passes on to it.
 _MAX_MESSAGE_BYTES = (1 << 31) - 1
@@ -187,6 +189,9 @@ class Listeners:
 
     async def _embedded_address(self) -> str:
         if self._embedded is None:
+            # Its V2 messages and its codec are for those who have no upstream.
+            from sidecar.capture.embedded import EmbeddedServer  # noqa: PLC0415
+
             self._embedded = EmbeddedServer(self._answers, max_message_bytes=_MAX_MESSAGE_BYTES)
             await self._embedded.start()
         return self._embedded.address

@@ -11,7 +11,8 @@ from typing import Final, Protocol
 import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.capture.v2 import V2Message, encode_response, request_inputs
+from sidecar.capture.elements import datatype_of, to_raw
+from sidecar.capture.v2 import V2Message, request_inputs
 from sidecar.domain.errors import InvalidError, NotFoundError
 from sidecar.domain.tensors import Array, TensorSpec
 
@@ -77,6 +78,34 @@ class EmbeddedServer:
             await server.stop(grace_s)
         if self._thread is not None:
             self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def encode_response(
+    model_name: str, model_version: str, request_id: str, outputs: Mapping[str, Array]
+) -> V2Message:
+    """Builds a ModelInferResponse with raw contents.
+
+    Args:
+        model_name: the model that answered.
+        model_version: its version.
+        request_id: of the request, to be given back.
+        outputs: arrays by name; text may be `str` or `bytes` objects.
+
+    Raises:
+        InvalidError: an array has a type that V2 has no name for.
+    """
+    return service_pb2.ModelInferResponse(
+        model_name=model_name,
+        model_version=model_version,
+        id=request_id,
+        outputs=[
+            service_pb2.ModelInferResponse.InferOutputTensor(
+                name=name, datatype=datatype_of(array), shape=array.shape
+            )
+            for name, array in outputs.items()
+        ],
+        raw_output_contents=[to_raw(array) for array in outputs.values()],
+    )
 
 
 class _Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc] # it has no types

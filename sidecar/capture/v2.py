@@ -1,7 +1,8 @@
-"""The V2 codec: from tensors on the wire to arrays and back.
+"""The V2 codec: from tensors on the wire to arrays.
 
-With `embedded` and `sidecar.shadow`, the only place that knows tritonclient's message classes. No other
-binding of protobuf package `inference` may be imported in this process: two of them crash it.
+Bytes are read with messages of our own, equal on the wire, as tritonclient's bring gRPC along. Its messages
+are read too: their fields have the same names. No binding of protobuf package `inference` but tritonclient's,
+which `embedded` and `sidecar.shadow` use, may be imported in this process: two of them crash it.
 """
 
 from __future__ import annotations
@@ -10,22 +11,19 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from google.protobuf.message import DecodeError, Message
-from pilotfish.internal.v1 import scoring_pb2
+from pilotfish.internal.v1 import inference_pb2, scoring_pb2
 from pilotfish.v1 import traffic_pb2
-from tritonclient.grpc import service_pb2
 
 from sidecar.capture.elements import (
     RejectReason,
     UnreadableError,
-    datatype_of,
     from_raw,
     from_values,
-    to_raw,
 )
 from sidecar.capture.json_bodies import request_arrays, response_arrays
 from sidecar.domain.tensors import Array, Batch
 
-V2Message: TypeAlias = Any  # tritonclient's messages have no types
+V2Message: TypeAlias = Any  # ours or tritonclient's, which have no types
 
 _TYPED_FIELDS: Final = {
     "BOOL": "bool_contents",
@@ -75,7 +73,7 @@ def decode_request(raw: bytes) -> dict[str, Array]:
     Raises:
         UnreadableError: it is malformed, contradicts itself, or its tensors lie in shared memory.
     """
-    request = _parse(service_pb2.ModelInferRequest(), raw)
+    request = _parse(inference_pb2.ModelInferRequest(), raw)
     return request_inputs(request)
 
 
@@ -86,41 +84,13 @@ def request_inputs(request: V2Message) -> dict[str, Array]:
 
 def decode_response(raw: bytes) -> dict[str, Array]:
     """Reads a serialised ModelInferResponse; see `decode_request`."""
-    response = _parse(service_pb2.ModelInferResponse(), raw)
+    response = _parse(inference_pb2.ModelInferResponse(), raw)
     return response_outputs(response)
 
 
 def response_outputs(response: V2Message) -> dict[str, Array]:
     """Reads the outputs of a ModelInferResponse; see `decode_request`."""
     return _tensors("output", response.outputs, response.raw_output_contents)
-
-
-def encode_response(
-    model_name: str, model_version: str, request_id: str, outputs: Mapping[str, Array]
-) -> V2Message:
-    """Builds a ModelInferResponse with raw contents.
-
-    Args:
-        model_name: the model that answered.
-        model_version: its version.
-        request_id: of the request, to be given back.
-        outputs: arrays by name; text may be `str` or `bytes` objects.
-
-    Raises:
-        InvalidError: an array has a type that V2 has no name for.
-    """
-    return service_pb2.ModelInferResponse(
-        model_name=model_name,
-        model_version=model_version,
-        id=request_id,
-        outputs=[
-            service_pb2.ModelInferResponse.InferOutputTensor(
-                name=name, datatype=datatype_of(array), shape=array.shape
-            )
-            for name, array in outputs.items()
-        ],
-        raw_output_contents=[to_raw(array) for array in outputs.values()],
-    )
 
 
 def _answer(decode: Callable[[bytes], dict[str, Array]], raw: bytes) -> dict[str, Array]:

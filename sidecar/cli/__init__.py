@@ -6,17 +6,8 @@ import sys
 from importlib import metadata
 
 import cyclopts
-from rich.console import Console
 
-from sidecar.cli.check import check
-from sidecar.cli.demo import demo
-from sidecar.cli.envoy import envoy
-from sidecar.cli.frontier import frontier
-from sidecar.cli.measures import measures
-from sidecar.cli.perf import app as perf
-from sidecar.cli.profile import app as profile
-from sidecar.cli.rank import rank
-from sidecar.cli.serve import serve
+import sidecar.telemetry.plain_tracebacks  # noqa: F401 - before any command imports structlog
 from sidecar.domain.errors import InvalidError, PilotfishError
 
 app = cyclopts.App(
@@ -25,25 +16,25 @@ app = cyclopts.App(
     version=metadata.version("pilotfish"),
     result_action="return_int_as_exit_code_else_zero",
 )
-app.command(serve)
-app.command(check)
-app.command(rank)
-app.command(demo)
-app.command(measures)
-app.command(profile)
-app.command(perf)
-app.command(frontier)
-app.command(envoy)
+# By path: only the command that is run is imported, so that `serve` holds nothing of the others.
+app.command("sidecar.cli.serve:serve")
+app.command("sidecar.cli.check:check")
+app.command("sidecar.cli.rank:rank")
+app.command("sidecar.cli.demo:demo")
+app.command("sidecar.cli.measures:measures")
+app.command("sidecar.cli.profile:app", name="profile")
+app.command("sidecar.cli.perf:app", name="perf")
+app.command("sidecar.cli.frontier:frontier")
+app.command("sidecar.cli.envoy:envoy")
 
 
 def main() -> None:
     """Runs a command and maps what it raises to an exit code."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         sys.exit(app())
     except InvalidError as error:
-        console.print(str(error), markup=False)
+        sys.stderr.write(f"{error}\n")
         sys.exit(2)
     except (PilotfishError, OSError) as error:
-        console.print(str(error), markup=False)
+        sys.stderr.write(f"{error}\n")
         sys.exit(3)

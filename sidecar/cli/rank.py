@@ -26,10 +26,11 @@ from sidecar.ranking.decision import BY_ACCURACY
 from sidecar.ranking.score import regret, spearman
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.offline import answer_rows
-from sidecar.scoring.opening import OpenModels, threads_within
+from sidecar.scoring.opening import OpenModels
 from sidecar.scoring.predictions import rank_predictions, read_predictions
 from sidecar.scoring.report import occasion
 from sidecar.serving.messages import Occasion, explanation_message, ranking_message
+from sidecar.shadow.threads import threads_within
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict, SettingsError
 
 from sidecar.config.captures import capture_faults
 from sidecar.config.schema import Candidate, Config, Endpoint, Serve
@@ -46,10 +45,6 @@ class ConfigFaultsError(InvalidError):
         super().__init__("\n".join(f"{path}: {fault}" for fault in self.faults))
 
 
-class _Environment(Config, BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__")
-
-
 def load_config(path: Path) -> Config:
     """Reads, overrides from the environment, and validates a configuration file.
 
@@ -57,10 +52,7 @@ def load_config(path: Path) -> Config:
         ConfigFaultsError: with all faults that could be found.
     """
     root, data = read_mapping(path)
-    try:
-        overrides = EnvSettingsSource(_Environment)()
-    except SettingsError as error:
-        raise ConfigFaultsError(path, [Fault("environment", 0, f"{error}: write it as JSON")]) from error
+    overrides = _overrides(path)
     unknown = [Fault(name, 0, message) for name, message in _unknown_variables(os.environ)]
     if unknown:
         raise ConfigFaultsError(path, unknown)
@@ -121,6 +113,18 @@ def read_mapping(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
             path, [Fault("file", 1, "is not a mapping; begin with a key and a colon")], unreadable=True
         )
     return root, data
+
+
+def _overrides(path: Path) -> dict[str, Any]:
+    if not any(name.upper().startswith(_PREFIX) for name in os.environ):
+        return {}
+    # A schema of its own and its library, 8 MiB: only for those who set a variable.
+    from sidecar.config.environment import SettingsError, overrides  # noqa: PLC0415
+
+    try:
+        return overrides(_PREFIX)
+    except SettingsError as error:
+        raise ConfigFaultsError(path, [Fault("environment", 0, f"{error}: write it as JSON")]) from error
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -46,7 +46,8 @@ Positive = Annotated[Finite, Field(gt=0)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # What a section validates is built with the whole; by itself only where a caller asks for it alone.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 _MODEL = "model name in the requests to sample; default: the endpoint's name"

@@ -8,11 +8,13 @@ import signal
 import sys
 import time
 
+import sidecar.telemetry.plain_tracebacks  # noqa: F401 - before anything imports structlog
 from sidecar.costs import Costs
-from sidecar.scoring.opening import OpenModels, threads_within
+from sidecar.scoring.opening import OpenModels
 from sidecar.scoring.worker import Worker
 from sidecar.scoring.yielding import resting, yield_often
 from sidecar.shadow.budget import CpuBudget
+from sidecar.shadow.threads import threads_within
 from sidecar.telemetry.logs import configure_logs
 
 _NICE = 10

@@ -16,8 +16,8 @@ from sidecar.domain.tensors import Array, Batch
 from sidecar.profiles.data import open_rows, read_column
 from sidecar.scoring.endpoint import EndpointScorer
 from sidecar.scoring.model import OpenModel
-from sidecar.scoring.opening import threads_within
 from sidecar.scoring.segments import tensor_values
+from sidecar.shadow.threads import threads_within
 
 
 def answer_rows(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sidecar.config.schema import V2, Candidate
 from sidecar.domain.errors import InvalidError
@@ -11,9 +11,9 @@ from sidecar.domain.profile import SourceProfile
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.model import Model
 from sidecar.shadow.onnx import OnnxModel
-from sidecar.shadow.threads import available_cores
-from sidecar.shadow.v2 import V2Model
-from sidecar.shadow.v2_server import Terms, Tls, V2Server
+
+if TYPE_CHECKING:
+    from sidecar.shadow.v2 import V2Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
     Raises:
         InvalidError: a TLS file cannot be read, or the labels are not the profile's classes.
     """
+    # gRPC's 20 MiB are for those who have candidates behind servers.
+    from sidecar.shadow.v2 import V2Model  # noqa: PLC0415
+    from sidecar.shadow.v2_server import Terms, Tls, V2Server  # noqa: PLC0415
+
     tls = settings.tls
     terms = Terms(
         deadline_s=settings.deadline,
@@ -65,9 +69,3 @@ def _columns(labels: tuple[str, ...], classes: tuple[str, ...]) -> tuple[int, ..
             f"only here {sorted(set(labels) - set(classes))}, only there {sorted(set(classes) - set(labels))}"
         )
     return tuple(labels.index(name) for name in classes)
-
-
-def threads_within(cpu_share: float) -> int:
-    """The whole cores that both a budget and the cgroup's limit allow, at least one; inf is no budget."""
-    cores = available_cores()
-    return max(math.floor(cores if cpu_share > cores else math.ceil(cpu_share)), 1)

@@ -1,10 +1,17 @@
-"""How many cores this process may use: the least of affinity and every cgroup limit above it."""
+"""How many cores this process may use: the least of affinity, every cgroup limit above it, and a budget."""
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+
+
+def threads_within(cpu_share: float) -> int:
+    """The whole cores that both a budget and the cgroup's limit allow, at least one; inf is no budget."""
+    cores = available_cores()
+    return max(math.floor(cores if cpu_share > cores else math.ceil(cpu_share)), 1)
 
 
 def available_cores(root: Path = Path("/")) -> float:

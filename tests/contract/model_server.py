@@ -12,7 +12,8 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from sidecar.capture.elements import datatype_of
-from sidecar.capture.v2 import encode_response, request_inputs
+from sidecar.capture.embedded import encode_response
+from sidecar.capture.v2 import request_inputs
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.shadow.onnx import OnnxModel

@@ -11,7 +11,8 @@ from pilotfish.v1 import traffic_pb2
 from tritonclient.grpc import service_pb2
 
 from sidecar.capture.elements import RejectReason, UnreadableError, datatype_of, to_raw
-from sidecar.capture.v2 import decode_observation, decode_response, encode_response
+from sidecar.capture.embedded import encode_response
+from sidecar.capture.v2 import decode_observation, decode_response
 from sidecar.domain.tensors import Array
 
 Arrays = Mapping[str, Array]

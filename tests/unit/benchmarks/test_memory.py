@@ -1,0 +1,51 @@
+"""benchmarks.memory against what the kernel says of this process and of one that shares a file with it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from benchmarks.memory import memory, together_bytes
+
+MIB = 1 << 20
+SIZE = 16 * MIB
+# The figures are read one after the other, and reading them takes memory.
+NEAR = 2 * MIB
+
+
+def hold(path: Path, ready: Connection) -> None:
+    """Has every page of a file in memory, and as much of its own, until it is told to end."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as pages:
+        own = bytearray(os.urandom(SIZE))
+        ready.send(sum(pages[:: mmap.PAGESIZE]) + len(own))
+        ready.recv()
+
+
+def test_alone_each_page_once_is_all_pages() -> None:
+    assert abs(together_bytes([os.getpid()]) - memory(os.getpid()).resident) < NEAR
+
+
+def test_a_file_that_two_processes_have_counts_once(tmp_path: Path) -> None:
+    path = tmp_path / "shared"
+    path.write_bytes(os.urandom(SIZE))
+    spawn = get_context("spawn")
+    pipes = [spawn.Pipe() for _ in range(2)]
+    processes = [spawn.Process(target=hold, args=(path, theirs)) for _, theirs in pipes]
+    for process in processes:
+        process.start()
+    for ours, _ in pipes:
+        ours.recv()
+    ids = [process.pid or 0 for process in processes]
+    each, together = [memory(one) for one in ids], together_bytes(ids)
+    for (ours, _), process in zip(pipes, processes, strict=True):
+        ours.send(None)
+        process.join()
+    resident = sum(one.resident for one in each)
+    own = sum(one.own for one in each)
+    assert own >= 2 * SIZE
+    # The file, and what libraries the two share.
+    assert own + SIZE <= together <= resident - SIZE
+    assert all(one.own <= one.proportional <= one.resident for one in each)
