@@ -8,7 +8,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto clean
+.PHONY: help demo test test-components check format proto helm clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,9 +40,19 @@ $(SERVERS)/triton/.made: Makefile
 	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
 	@touch $@
 
-test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made ## run the tests against real Envoy and Triton
+# Debian's packages, unpacked and not installed: nothing of the system changes, and no service starts.
+$(SERVERS)/prometheus/.made: Makefile
+	apt-get update --quiet --quiet
+	mkdir -p $(@D)/packages
+	cd $(@D)/packages && apt-get download --quiet prometheus prometheus-alertmanager
+	for package in $(@D)/packages/*.deb; do dpkg-deb --extract $$package $(@D); done
+	rm -r $(@D)/packages
+	@touch $@
+
+test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made $(SERVERS)/prometheus/.made ## run the tests against real servers
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
+	PILOTFISH_PROMETHEUS=$(abspath $(SERVERS))/prometheus/usr/bin \
 	$(BIN)/python -m pytest tests/components
 
 check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
@@ -52,6 +62,7 @@ check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python -m proto.generate --check
+	$(BIN)/python -m helm.monitoring --check
 
 format: $(VENV)/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -59,6 +70,9 @@ format: $(VENV)/.dev ## rewrite the code in the project's format
 
 proto: $(VENV)/.dev ## regenerate the code from proto/
 	$(BIN)/python -m proto.generate
+
+helm: $(VENV)/.dev ## regenerate the chart's alerts and dashboard from helm/monitoring
+	$(BIN)/python -m helm.monitoring
 
 clean: ## remove what the tasks made
 	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -242,6 +242,7 @@ class Sidecar:
     def _read(self) -> Reading:
         return Reading(
             accounting={name: intake.counts for name, intake in self._intakes.items()},
+            ranking_every_s={one.name: one.ranking.every for one in self._desired.config.endpoints},
             snapshots=self.board.snapshots(),
             captures={key: listener.counts for key, listener in self.listeners.running.items()},
             scoring_up=self.link.running,

@@ -73,6 +73,7 @@ class Reading:
     """All that the metrics tell, at one moment."""
 
     accounting: Mapping[str, Accounting]
+    ranking_every_s: Mapping[str, float]
     snapshots: Mapping[str, Snapshot]
     captures: Mapping[CaptureKey, CaptureCounts]
     scoring_up: bool
@@ -94,7 +95,7 @@ class Metrics(Collector):
         """All metric families."""
         reading = self._read()
         yield from _capture(reading)
-        yield from _ranking(reading.snapshots)
+        yield from _ranking(reading)
         yield from _drift(reading.snapshots)
         yield from _candidates(reading.snapshots)
         yield from _segments(reading.snapshots)
@@ -163,14 +164,17 @@ def _capture(reading: Reading) -> Iterator[Metric]:
         yield family
 
 
-def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
+def _ranking(reading: Reading) -> Iterator[Metric]:
     of = ("endpoint",)
+    every = _gauge("ranking_every_seconds", "Time between rankings, as configured.", of)
+    for endpoint, seconds in reading.ranking_every_s.items():
+        every.add_metric([endpoint], seconds)
     state = _gauge("ranking_state", "1 for the ranking's state.", (*of, "state"))
     rounds = _counter("ranking_rounds", "Rankings made.", of)
     made = _gauge("ranking_made_timestamp_seconds", "When the newest ranking was made.", of)
     items = _gauge("ranking_items", "Items behind the newest ranking.", of)
     evidence = _gauge("recommendation_evidence_ratio", "Share of what changing the recommendation takes.", of)
-    for endpoint, snapshot in snapshots.items():
+    for endpoint, snapshot in reading.snapshots.items():
         ranking = snapshot.ranking
         for name in _STATES:
             state.add_metric([endpoint, name], ranking_pb2.State.Name(ranking.state) == f"STATE_{name}")
@@ -179,7 +183,7 @@ def _ranking(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
         items.add_metric([endpoint], ranking.items)
         if ranking.HasField("recommendation"):
             evidence.add_metric([endpoint], ranking.recommendation.evidence)
-    yield from (state, rounds, made, items, evidence)
+    yield from (every, state, rounds, made, items, evidence)
 
 
 def _drift(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:

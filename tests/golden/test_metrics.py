@@ -92,6 +92,7 @@ def reading() -> Reading:
     )
     return Reading(
         accounting={"digits": Accounting(seen=10, sampled=5, skipped=3, dropped={"queue_full": 2})},
+        ranking_every_s={"digits": 5.0},
         snapshots={"digits": snapshot},
         captures={
             CaptureKey("proxy", "0.0.0.0:9001"): CaptureCounts(5, 6, 1, 2, 4, upstream_failures=3),
