@@ -16,6 +16,7 @@ from sidecar.cli.measures import measures
 from sidecar.cli.perf import app as perf
 from sidecar.cli.profile import app as profile
 from sidecar.cli.rank import rank
+from sidecar.cli.ranking import ranking
 from sidecar.cli.serve import serve
 from sidecar.domain.errors import InvalidError, PilotfishError
 
@@ -27,6 +28,7 @@ app = cyclopts.App(
 )
 app.command(serve)
 app.command(check)
+app.command(ranking)
 app.command(rank)
 app.command(demo)
 app.command(measures)
