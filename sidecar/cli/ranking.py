@@ -60,7 +60,7 @@ def _told(error: grpc.RpcError, address: str, timeout_s: float) -> PilotfishErro
         return _PERMANENT[error.code()](error.details())
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError(
-            f"--address: {address} gave no ranking within {timeout_s:g} s: is that Pilotfish's gRPC port, and "
-            "is it ready? --timeout waits longer"
+            f"--address: {address} gave no ranking within {timeout_s:g} s: is that Pilotfish's gRPC "
+            "port, and is it ready? --timeout waits longer"
         )
     return UnavailableError(f"--address: {address}: {error.code().name}: {error.details()}")

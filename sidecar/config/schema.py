@@ -322,8 +322,8 @@ class Candidate(_Section):
     objectives: dict[ObjectiveName, Annotated[Declared, BeforeValidator(_plain_value, float | Declared)]] = (
         Field(
             default_factory=dict,
-            description="costs and yields that are known, by objective: a number, or value, low and high; they "
-            "come before what `performance` predicts",
+            description="costs and yields that are known, by objective: a number, or value, low and high; "
+            "they come before what `performance` predicts",
         )
     )
 
