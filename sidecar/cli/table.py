@@ -1,10 +1,11 @@
-"""Draws a ranking for people."""
+"""Prints a ranking: a table for people, a document for machines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
+from google.protobuf import json_format
 from pilotfish.v1 import ranking_pb2
 from rich.console import Group, JustifyMethod
 from rich.table import Table
@@ -16,6 +17,18 @@ from sidecar.ranking.objectives import ACCURACY
 _NAME_WIDTH = 10
 _WHOLE = frozenset({"rank", "accuracy", "90 % interval", "regret", "P(best)", "truth"})
 _COLOURS = {"OK": "green", "TIED": "yellow", "UNAVAILABLE": "red", "BREAKS_CONSTRAINT": "red"}
+
+
+def ranking_document(ranking: ranking_pb2.Ranking) -> dict[str, Any]:
+    """The ranking as JSON, by the names of its proto fields; what is not known is absent."""
+    document: dict[str, Any] = json_format.MessageToDict(
+        ranking, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    # protobuf's JSON writes 64-bit numbers as text.
+    document |= {"items": ranking.items, "round": ranking.round}
+    for entry, segment in zip(document["segments"], ranking.segments, strict=True):
+        entry["items"] = segment.items
+    return document
 
 
 def state_text(state: ranking_pb2.State.ValueType) -> Text:

@@ -320,10 +320,12 @@ class Candidate(_Section):
     performance: Performance | None = Field(
         default=None, description="what it costs to serve here; PerformanceService.Predict answers from it"
     )
-    objectives: dict[ObjectiveName, Annotated[Declared, BeforeValidator(_plain_value)]] = Field(
-        default_factory=dict,
-        description="costs and yields that are known, by objective: a number, or value, low and high; they "
-        "come before what `performance` predicts",
+    objectives: dict[ObjectiveName, Annotated[Declared, BeforeValidator(_plain_value, float | Declared)]] = (
+        Field(
+            default_factory=dict,
+            description="costs and yields that are known, by objective: a number, or value, low and high; "
+            "they come before what `performance` predicts",
+        )
     )
 
     @field_validator("objectives")
@@ -443,17 +445,19 @@ class Ranking(_Section):
         default=60.0, description="seconds, or with a unit; an older ranking says STALE"
     )
     min_items: int = Field(default=50, ge=2, description="fewer items say INSUFFICIENT_DATA")
-    objectives: tuple[Annotated[Objective, BeforeValidator(_named)], ...] = Field(
+    objectives: tuple[Annotated[Objective, BeforeValidator(_named, str | Objective)], ...] = Field(
         default=(Objective(name="accuracy"),),
         min_length=1,
         max_length=8,
         description="what counts, the most important first: names, or name, direction, weight, tolerance; "
         "regret is in the unit of the first",
     )
-    constraints: dict[ObjectiveName, Annotated[Constraint, BeforeValidator(_limit)]] = Field(
-        default_factory=dict,
-        description="bounds by objective: a number, or at_most, at_least, probability; a candidate that "
-        "breaks one is listed last",
+    constraints: dict[ObjectiveName, Annotated[Constraint, BeforeValidator(_limit, float | Constraint)]] = (
+        Field(
+            default_factory=dict,
+            description="bounds by objective: a number, or at_most, at_least, probability; a candidate that "
+            "breaks one is listed last",
+        )
     )
     prefer: Literal["weights", "lexicographic"] = Field(
         default="weights",

@@ -210,6 +210,20 @@ def test_every_key_is_described_and_every_limit_has_a_default() -> None:
     assert json.dumps(schema)
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "short"),
+    [
+        ("Ranking", "objectives", "string"),
+        ("Ranking", "constraints", "number"),
+        ("Candidate", "objectives", "number"),
+    ],
+)
+def test_the_schema_knows_the_short_form_too(section: str, key: str, short: str) -> None:
+    entries = Config.model_json_schema()["$defs"][section]["properties"][key]
+    items = entries.get("items") or next(iter(entries["patternProperties"].values()))
+    assert {"type": short} in items["anyOf"]
+
+
 def test_candidates_alone_make_an_offline_endpoint(tmp_path: Path) -> None:
     path = written(tmp_path, "candidates:\n  - {name: a, profile: a.st, onnx: {path: a.onnx}}\n")
     endpoint = load_candidates(path)
