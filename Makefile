@@ -40,9 +40,23 @@ $(SERVERS)/triton/.made: Makefile
 	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
 	@touch $@
 
-test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made ## run the tests against real Envoy and Triton
+$(SERVERS)/mlserver/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) mlserver==1.7.1 onnxruntime
+	@touch $@
+
+$(SERVERS)/kserve/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) kserve==0.21.0 onnxruntime
+	@touch $@
+
+COMPONENTS := $(patsubst %,$(SERVERS)/%/.made,envoy triton mlserver kserve)
+
+test-components: $(VENV)/.dev $(COMPONENTS) ## run the tests against real Envoy, Triton, MLServer and KServe
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
+	PILOTFISH_MLSERVER_PYTHON=$(abspath $(SERVERS))/mlserver/bin/python \
+	PILOTFISH_KSERVE_PYTHON=$(abspath $(SERVERS))/kserve/bin/python \
 	$(BIN)/python -m pytest tests/components
 
 check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
