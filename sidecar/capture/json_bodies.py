@@ -88,7 +88,9 @@ def _tensors(tensors: list[Json], rest: bytes) -> dict[str, Array]:
 
 def _binary_bytes(tensor: Json) -> int | None:
     """How many bytes of the binary data are a tensor's; None where its data stands in the JSON text."""
-    parameters = tensor.get("parameters", {}) if isinstance(tensor, dict) else None
+    parameters = tensor.get("parameters") if isinstance(tensor, dict) else []
+    # KServe writes keys without a value.
+    parameters = {} if parameters is None else parameters
     if not isinstance(parameters, dict):
         raise UnreadableError("a tensor that is no object, or has parameters that are none")
     if "shared_memory_region" in parameters:

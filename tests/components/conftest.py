@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pilotfish.v1 import ranking_pb2
 
 from benchmarks.digit_models import train
 from sidecar.demo import digits
 from sidecar.domain.tensors import Array
-from tests.components.triton_server import NAMES
+from tests.components.rankings import pushed
+from tests.components.server_process import NAMES
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +40,9 @@ def live() -> Array:
     """Images as the traffic brings them: rotated ones."""
     part = digits.load(0).live
     return digits.seen_in("rotated", part, np.random.default_rng(0))[0]
+
+
+@pytest.fixture(scope="session")
+def expected(folder: Path, live: Array) -> ranking_pb2.Ranking:
+    """The ranking of the same models in process, by the same traffic, pushed."""
+    return pushed(folder, live)

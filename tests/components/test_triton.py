@@ -6,21 +6,19 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 from pilotfish.v1 import ranking_pb2, traffic_pb2
 
 from benchmarks.digit_models import candidate as here
-from sidecar.config.schema import V2, Endpoint
+from sidecar.config.schema import V2
 from sidecar.domain.errors import InvalidError
-from sidecar.domain.ranking import Ranking
 from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile
-from sidecar.scoring.offline import answer_rows
-from sidecar.scoring.opening import OpenModels, served_model
-from tests.components.triton_server import NAMES, TritonServer, behind
+from sidecar.scoring.opening import served_model
+from tests.components.rankings import assert_ranked_as_in_process
+from tests.components.server_process import NAMES, behind
+from tests.components.triton_server import TritonServer
 from tests.integration.running_sidecar import ENDPOINT, RunningSidecar, configuration, states, write
 
 STREAMING = "streaming"
@@ -39,33 +37,10 @@ def triton(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
         server.kill()
 
 
-def test_the_ranking_is_that_of_the_same_models_in_process(
+def test_its_models_are_ranked_as_the_same_models_in_process(
     triton: TritonServer, folder: Path, live: Array, tmp_path: Path
 ) -> None:
-    np.savez(tmp_path / "live.npz", image=live)
-
-    def ranked(candidates: list[dict[str, Any]]) -> tuple[Ranking, dict[str, int]]:
-        whole = {"name": "e", "incumbent": "upright", "candidates": candidates}
-        endpoint = Endpoint.model_validate(whole, context={"folder": folder})
-        scorer, _ = answer_rows(endpoint, tmp_path / "live.npz", open_model=OpenModels(), limit=len(live))
-        try:
-            return scorer.rank().ranking, {one.settings.name: one.items for one in scorer.candidates}
-        finally:
-            scorer.close()
-
-    expected, _ = ranked([here(name) for name in NAMES])
-    found, answered = ranked([behind(triton, name) for name in NAMES])
-
-    assert answered == dict.fromkeys(NAMES, len(live))
-    assert (found.items, found.state) == (expected.items, expected.state)
-    assert [(one.name, one.rank, one.state) for one in found.candidates] == [
-        (one.name, one.rank, one.state) for one in expected.candidates
-    ]
-    for one, other in zip(found.candidates, expected.candidates, strict=True):
-        assert one.accuracy is not None
-        assert other.accuracy is not None
-        for end in ("value", "low", "high"):
-            assert getattr(one.accuracy, end) == pytest.approx(getattr(other.accuracy, end), abs=1e-6)
+    assert_ranked_as_in_process(triton, folder, live, tmp_path)
 
 
 def test_what_triton_tells_of_a_model(triton: TritonServer, folder: Path, live: Array) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import grpc
 import pytest
-from pilotfish.v1 import ranking_pb2, traffic_pb2
+from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from benchmarks.digit_models import candidate
 from sidecar.domain.tensors import Array
+from tests.components.rankings import INCUMBENT, ITEMS, assert_same, whole
 from tests.components.running_envoy import RunningEnvoy, free_port, printed
-from tests.components.triton_server import NAMES, TritonServer, behind
+from tests.components.server_process import NAMES, behind
+from tests.components.triton_server import TritonServer
 from tests.contract.capture_ways import Call
 from tests.integration.running_sidecar import (
     ENDPOINT,
@@ -22,12 +23,8 @@ from tests.integration.running_sidecar import (
     RunningSidecar,
     configuration,
     metrics,
-    states,
     write,
 )
-
-INCUMBENT = "upright"
-ITEMS = 500
 
 
 @pytest.fixture(scope="module")
@@ -40,24 +37,6 @@ def triton(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
         yield server
     finally:
         server.kill()
-
-
-@pytest.fixture(scope="module")
-def expected(folder: Path, live: Array) -> ranking_pb2.Ranking:
-    """The ranking of the same models in process, by the same traffic, pushed."""
-    calls = [
-        traffic_pb2.ObserveRequest(
-            endpoint=ENDPOINT,
-            inputs=[
-                traffic_pb2.Tensor(name="image", datatype="FP32", shape=(1, 64), contents=image.tobytes())
-            ],
-        )
-        for image in live[:ITEMS]
-    ]
-    config = configuration(capture=[], candidates=[candidate(name) for name in NAMES])
-    with RunningSidecar(write(folder, config)) as sidecar:
-        sidecar.traffic.Observe(iter(calls), timeout=WAIT_S)
-        return sidecar.ranking_when(whole)
 
 
 @pytest.mark.parametrize("kind", ["mirror", "observer"])
@@ -97,26 +76,6 @@ def test_the_ranking_of_live_traffic_is_that_of_the_same_models_in_process(
     assert inferences(triton) == {
         name: answered[name] + ITEMS + (asked if name == INCUMBENT else 0) for name in NAMES
     }
-
-
-def whole(ranking: ranking_pb2.Ranking) -> bool:
-    """Whether every candidate has answered every item; until then a server may be waited for."""
-    return ranking.items == ITEMS and "UNAVAILABLE" not in states(ranking).values()
-
-
-def assert_same(found: ranking_pb2.Ranking, expected: ranking_pb2.Ranking) -> None:
-    assert (found.items, found.state) == (expected.items, expected.state)
-    assert [(one.name, one.rank) for one in found.candidates] == [
-        (one.name, one.rank) for one in expected.candidates
-    ]
-    assert states(found) == states(expected)
-    for one, other in zip(found.candidates, expected.candidates, strict=True):
-        assert ends(one) == pytest.approx(ends(other), abs=1e-6)
-
-
-def ends(of: ranking_pb2.RankedCandidate) -> tuple[float, float, float]:
-    assert of.HasField("accuracy")
-    return of.accuracy.value, of.accuracy.low, of.accuracy.high
 
 
 def inferences(triton: TritonServer) -> dict[str, int]:

@@ -65,6 +65,12 @@ def test_v2_binary_data(first: Array, second: Array, padding: bytes) -> None:
     np.testing.assert_array_equal(read["b"], second)
 
 
+def test_v2_keys_without_a_value_are_as_absent() -> None:
+    array = np.ones((1, 2), dtype=np.float32)
+    sent = tensor("x", array, data=array.tolist(), parameters=None)
+    np.testing.assert_array_equal(response_arrays(body(sent, key="outputs"))["x"], array)
+
+
 def test_v2_binary_data_that_looks_like_whitespace() -> None:
     array = np.frombuffer(b" \t\r\n", dtype=np.int8)
     head = body(tensor("x", array, parameters={"binary_data_size": 4}))
