@@ -12,6 +12,7 @@ from sidecar.cli.check import check
 from sidecar.cli.demo import demo
 from sidecar.cli.envoy import envoy
 from sidecar.cli.frontier import frontier
+from sidecar.cli.inject import inject, uninject
 from sidecar.cli.measures import measures
 from sidecar.cli.perf import app as perf
 from sidecar.cli.profile import app as profile
@@ -34,6 +35,8 @@ app.command(profile)
 app.command(perf)
 app.command(frontier)
 app.command(envoy)
+app.command(inject)
+app.command(uninject)
 
 
 def main() -> None:
