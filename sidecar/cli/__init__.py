@@ -27,6 +27,8 @@ app.command("sidecar.cli.profile:app", name="profile")
 app.command("sidecar.cli.perf:app", name="perf")
 app.command("sidecar.cli.frontier:frontier")
 app.command("sidecar.cli.envoy:envoy")
+app.command("sidecar.cli.inject:inject")
+app.command("sidecar.cli.inject:uninject")
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ def envoy(
     config: Path,
     upstream: str,
     listen: str | None = None,
+    ready: str | None = None,
     capture: Literal["mirror", "observer"] = "observer",
     endpoint: str | None = None,
     pilotfish: str | None = None,
@@ -35,6 +36,7 @@ def envoy(
         config: the configuration file of Pilotfish.
         upstream: HOST:PORT of the model server; with --istio, of its Kubernetes service.
         listen: HOST:PORT where Envoy takes the clients' calls; not with --istio.
+        ready: HOST:PORT where Envoy answers probes of /ready; needs the capture's `envoy`; not with --istio.
         capture: which of the endpoint's captures Envoy feeds. mirror: copies of requests. observer: of
             requests and answers.
         endpoint: whose capture; needed where several endpoints listen on addresses of their own.
@@ -44,7 +46,7 @@ def envoy(
         workload: LABEL=VALUE of the pods of the model server, for the EnvoyFilter; default: app=NAME, of
             the service that upstream names.
     """
-    settings = _capture(load_config(config), capture, endpoint)
+    settings = capture_of(load_config(config), capture, endpoint)
     host, port = (
         split_address(settings.listen) if pilotfish is None else read_address(pilotfish, "--pilotfish")
     )
@@ -58,23 +60,32 @@ def envoy(
         documents = (
             mesh.virtual_service(server, (host, port))
             if capture == "mirror"
-            else mesh.envoy_filter(_workload(workload, server[0]), _reachable(host, port))
+            else mesh.envoy_filter(_workload(workload, server[0]), reachable(host, port))
         )
     else:
         if listen is None:
             raise InvalidError("name with --listen HOST:PORT where Envoy takes the clients' calls")
+        if ready is not None and settings.envoy is None:
+            raise InvalidError(
+                f"--ready asks Envoy's admin page: add `envoy: 127.0.0.1:9901` to the `{capture}` capture"
+            )
         documents = static.bootstrap(
             read_address(listen, "--listen"),
             server,
-            _reachable(host, port),
+            reachable(host, port),
             capture=capture,
             admin=None if settings.envoy is None else split_address(settings.envoy),
+            ready=None if ready is None else read_address(ready, "--ready"),
         )
     print(yaml.safe_dump(documents, sort_keys=False), end="")  # noqa: T201 - the output
 
 
-def _capture(config: Config, capture: str, endpoint: str | None) -> Mirror | Observer:
-    """The one capture that is meant."""
+def capture_of(config: Config, capture: str, endpoint: str | None) -> Mirror | Observer:
+    """The one capture that is meant.
+
+    Raises:
+        InvalidError: there is none, or more than one.
+    """
     found = {
         one.name: settings
         for one in config.endpoints
@@ -91,7 +102,8 @@ def _capture(config: Config, capture: str, endpoint: str | None) -> Mirror | Obs
     return next(iter(found.values()))
 
 
-def _reachable(host: str, port: int) -> static.Address:
+def reachable(host: str, port: int) -> static.Address:
+    """Where that is connected to from beside it."""
     return ("127.0.0.1" if host in _ANY else host), port
 
 

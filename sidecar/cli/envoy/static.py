@@ -13,13 +13,21 @@ Settings: TypeAlias = dict[str, Any]  # what becomes YAML
 MODEL_INFER: Final = "/inference.GRPCInferenceService/ModelInfer"
 EXT_PROC: Final = "envoy.filters.http.ext_proc"
 _UPSTREAM: Final = "model_server"
+_ADMIN: Final = "admin"
+_READY: Final = "/ready"
 _TYPES: Final = "type.googleapis.com/envoy.extensions"
 # Envoy's default of 1024 loses calls without a sign: of the observer's streams about half at full load.
 _MAX_REQUESTS: Final = 100_000
 
 
 def bootstrap(
-    listen: Address, upstream: Address, pilotfish: Address, *, capture: str, admin: Address | None
+    listen: Address,
+    upstream: Address,
+    pilotfish: Address,
+    *,
+    capture: str,
+    admin: Address | None,
+    ready: Address | None = None,
 ) -> Settings:
     """A whole configuration: one listener for gRPC in front of one model server.
 
@@ -29,6 +37,7 @@ def bootstrap(
         pilotfish: the capture's address.
         capture: `mirror` or `observer`.
         admin: Envoy's admin page, or none.
+        ready: where probes ask whether Envoy is ready, which the admin page knows; or none.
     """
     infer: Settings = {"match": {"path": MODEL_INFER}, "route": _route()}
     rest: Settings = {"match": {"prefix": "/"}, "route": _route()}
@@ -41,22 +50,17 @@ def bootstrap(
         filters.insert(0, {"name": EXT_PROC, **observing()})
         off = {"@type": f"{_TYPES}.filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
         rest["typed_per_filter_config"] = {EXT_PROC: off}
-    connections = _typed(
-        "filters.network.http_connection_manager.v3.HttpConnectionManager",
-        stat_prefix="v2",
-        # A streaming call may be silent for as long as it likes.
-        stream_idle_timeout="0s",
-        route_config={"virtual_hosts": [{"name": "v2", "domains": ["*"], "routes": [infer, rest]}]},
-        http_filters=filters,
-    )
-    manager = {"name": "envoy.filters.network.http_connection_manager", **connections}
-    listener = {"name": "v2", "address": _socket(listen), "filter_chains": [{"filters": [manager]}]}
+    # A streaming call may be silent for as long as it likes.
+    listeners = [_listener("v2", listen, [infer, rest], filters, stream_idle_timeout="0s")]
+    clusters = [cluster(_UPSTREAM, upstream), cluster(CLUSTER, pilotfish)]
+    if admin and ready:
+        # The admin page can do more than tell: nobody outside reaches it.
+        ask: Settings = {"match": {"path": _READY}, "route": {"cluster": _ADMIN}}
+        listeners.append(_listener(_READY.strip("/"), ready, [ask], filters[-1:]))
+        clusters.append(cluster(_ADMIN, admin, http2=False))
     return {
         **({"admin": {"address": _socket(admin)}} if admin else {}),
-        "static_resources": {
-            "listeners": [listener],
-            "clusters": [cluster(_UPSTREAM, upstream), cluster(CLUSTER, pilotfish)],
-        },
+        "static_resources": {"listeners": listeners, "clusters": clusters},
     }
 
 
@@ -81,24 +85,45 @@ def observing() -> Settings:
     )
 
 
-def cluster(name: str, address: Address) -> Settings:
-    """A cluster of one gRPC server."""
-    http2 = {
+def cluster(name: str, address: Address, *, http2: bool = True) -> Settings:
+    """A cluster of one server, by default of gRPC."""
+    grpc = {
         "@type": f"{_TYPES}.upstreams.http.v3.HttpProtocolOptions",
         "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    options = {
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": grpc}
     }
     thresholds = {"max_requests": _MAX_REQUESTS, "max_pending_requests": _MAX_REQUESTS}
     return {
         "name": name,
         "type": "STATIC" if _is_number(address[0]) else "STRICT_DNS",
         "connect_timeout": "1s",
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2},
+        **(options if http2 else {}),
         "circuit_breakers": {"thresholds": [thresholds]},
         "load_assignment": {
             "cluster_name": name,
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _socket(address)}}]}],
         },
     }
+
+
+def _listener(
+    name: str,
+    address: Address,
+    routes: list[Settings],
+    filters: list[Settings],
+    **settings: Any,  # noqa: ANN401 - what becomes YAML
+) -> Settings:
+    manager = _typed(
+        "filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=name,
+        **settings,
+        route_config={"virtual_hosts": [{"name": name, "domains": ["*"], "routes": routes}]},
+        http_filters=filters,
+    )
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", **manager}]}
+    return {"name": name, "address": _socket(address), "filter_chains": [chain]}
 
 
 def _route() -> Settings:
