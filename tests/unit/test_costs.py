@@ -128,7 +128,7 @@ def test_a_file_is_read_and_a_configuration_predicted_once(
     costs: Costs, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads, predictions = Mock(wraps=read_models), Mock(wraps=room._estimate)
-    monkeypatch.setattr(room, "read_models", reads)
+    monkeypatch.setattr("sidecar.records.model.read_models", reads)
     monkeypatch.setattr(room, "_estimate", predictions)
     first = costs.known(candidate(model), UNTIMED)
     for _ in range(5):
