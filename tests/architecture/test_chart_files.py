@@ -46,7 +46,7 @@ def test_drift_is_caught(module: str, file: str, old: str, new: str, tmp_path: P
     changed.write_text(changed.read_text().replace(old, new, 1))
     result = check(module, tmp_path)
     assert result.returncode == 1
-    assert "run `make chart`" in result.stderr
+    assert "run `make helm`" in result.stderr
 
 
 def test_the_table_has_every_value_with_its_comment_and_default() -> None:
