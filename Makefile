@@ -8,7 +8,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto chart clean
+.PHONY: help demo test test-components check format proto helm clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -98,7 +98,7 @@ format: $(VENV)/.dev ## rewrite the code in the project's format
 proto: $(VENV)/.dev ## regenerate the code from proto/
 	$(BIN)/python -m proto.generate
 
-chart: $(VENV)/.dev ## rewrite what of the chart follows from its values, the configuration and helm/monitoring
+helm: $(VENV)/.dev ## regenerate what follows from values, configuration and helm/monitoring
 	$(BIN)/python -m helm.schema
 	$(BIN)/python -m helm.readme
 	$(BIN)/python -m helm.monitoring

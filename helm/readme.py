@@ -79,7 +79,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         path.write_text(fresh)
     elif fresh != committed:
-        raise SystemExit(f"{path} differs from values.yaml; run `make chart`")
+        raise SystemExit(f"{path} differs from values.yaml; run `make helm`")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         FILE.write_text(fresh)
     elif fresh != committed:
-        raise SystemExit(f"{FILE} differs from the configuration's schema; run `make chart`")
+        raise SystemExit(f"{FILE} differs from the configuration's schema; run `make helm`")
 
 
 if __name__ == "__main__":

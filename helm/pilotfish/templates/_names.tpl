@@ -63,3 +63,14 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name $.Chart.Version | replace "+" "_" 
 true
 {{- end -}}
 {{- end }}
+
+{{/* The endpoints that `helm test` asks for, as {"names": [...]}: a template gives text alone. */}}
+{{- define "pilotfish.asked" -}}
+{{- $names := .Values.test.endpoints -}}
+{{- if not $names -}}
+{{- range .Values.config.endpoints -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- end -}}
+{{- dict "names" $names | toJson -}}
+{{- end }}
