@@ -18,6 +18,7 @@ from sidecar.cli.perf import app as perf
 from sidecar.cli.profile import app as profile
 from sidecar.cli.rank import rank
 from sidecar.cli.serve import serve
+from sidecar.cli.webhook import webhook
 from sidecar.domain.errors import InvalidError, PilotfishError
 
 app = cyclopts.App(
@@ -37,6 +38,7 @@ app.command(frontier)
 app.command(envoy)
 app.command(inject)
 app.command(uninject)
+app.command(webhook)
 
 
 def main() -> None:

@@ -56,8 +56,8 @@ def printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_shell_pipes_it(config: Path) -> None:
-    program = Path(sys.executable).with_name("pilotfish")
-    words = ("inject", "-f", "-", "--config", config)
+    program = str(Path(sys.executable).with_name("pilotfish"))
+    words = ("inject", "-f", "-", "--config", str(config))
     manifests = (FOLDER / "deployment.yaml").read_bytes()
     for command in ([program, *words], [program, "uninject", "-f", "-"]):
         manifests = subprocess.run(command, input=manifests, stdout=subprocess.PIPE, check=True).stdout  # noqa: S603 - our own program
