@@ -29,6 +29,7 @@ app.command("sidecar.cli.frontier:frontier")
 app.command("sidecar.cli.envoy:envoy")
 app.command("sidecar.cli.inject:inject")
 app.command("sidecar.cli.inject:uninject")
+app.command("sidecar.cli.webhook:webhook")
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from sidecar.injection.ports import COPIES_BY_DEFAULT, PERHAPS_RELAYS, listening
 IMAGE = f"pilotfish:{metadata.version('pilotfish')}"
 _ADMIN = ("127.0.0.1", 9901)
 
-File = Annotated[str, Parameter(name=["--file", "-f"])]
+File = Annotated[str, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)]
 
 
 def inject(
@@ -150,7 +150,7 @@ def _note_files(path: Path, config: Config) -> None:
     relative = sorted({str(file.relative_to(here)) for file in files if file.is_relative_to(here)})
     if relative:
         Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"note: in the pod {', '.join(relative)} are looked for in {FOLDER}, where only the ConfigMap's "
+            f"note: in the pod {', '.join(relative)} is looked for in {FOLDER}, where only the ConfigMap's "
             "files are: mount a volume with --models-volume and write absolute paths, like /models/x.onnx",
             markup=False,
         )

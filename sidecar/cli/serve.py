@@ -23,11 +23,17 @@ def serve(*, config: Path) -> None:
 
 
 async def _serve(sidecar: Sidecar) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     try:
         await sidecar.start()
         await stop.wait()
     finally:
         await sidecar.close()
+
+
+def told_to_stop() -> asyncio.Event:
+    """Is set by SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

@@ -17,7 +17,7 @@ from sidecar.injection.containers import Envoy, Injection, read_models_volume
 from sidecar.injection.inject import WANTED, inject_pod
 from sidecar.injection.patch import json_patch
 from sidecar.injection.ports import COPIES_BY_DEFAULT, PERHAPS_RELAYS
-from sidecar.injection.workloads import annotations_of
+from sidecar.injection.workloads import annotations_of, name_of
 
 API: Final = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
 CONFIG: Final = "pilotfish/config"
@@ -39,6 +39,11 @@ class Request:
     uid: str
     namespace: str
     pod: dict[str, Any] | None
+
+    @property
+    def name(self) -> str:
+        """Of the pod, or what its name will begin with."""
+        return name_of(self.pod or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def read_request(body: bytes) -> Request:
     """
     try:
         review = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidError(f"the body is not JSON: {error}") from error
     if not isinstance(review, dict) or {key: review.get(key) for key in API} != API:
         raise InvalidError(f"the body is no {API['kind']} of {API['apiVersion']}")

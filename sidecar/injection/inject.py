@@ -189,7 +189,12 @@ def _refuse_what_cannot_be(document: Document, pod: dict[str, Any], injection: I
     volumes = [one.get("name") for one in pod.get("volumes") or ()]
     for name in {*NAMES, VOLUME} & {*volumes, *(one.get("name") for one in theirs)}:
         raise InvalidError(f"has a {name!r} that `pilotfish inject` did not put there: rename it")
-    taken = {port.get("containerPort"): one.get("name") for one in theirs for port in one.get("ports") or ()}
+    taken = {
+        port.get("containerPort"): one.get("name")
+        for one in theirs
+        for port in one.get("ports") or ()
+        if isinstance(port, dict) and port.get("protocol", "TCP") == "TCP"
+    }
     for port in injection.ports:
         if port in taken:
             raise InvalidError(f"{taken[port]!r} listens on {port}, and so would Pilotfish or its Envoy")

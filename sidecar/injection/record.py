@@ -106,10 +106,12 @@ def restore(document: Document, kind: Kind) -> None:
 
 def _leave(holder: Any, key: Any, record: Record) -> None:  # noqa: ANN401 - YAML
     """What became empty is what it was before: absent, null, or empty."""
-    if not holder[key]:
+    if holder[key]:
+        return
+    if key in record.empty:
+        holder[key] = record.empty[key]
+    else:
         del holder[key]
-        if key in record.empty:
-            holder[key] = record.empty[key]
 
 
 def _read(document: Document, text: object) -> Record:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
@@ -70,8 +71,30 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
 class HttpServer:
     """Serves the application until it is closed."""
 
-    def __init__(self, app: Starlette, host: str, port: int) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        host: str,
+        port: int,
+        *,
+        key: str = "serve.http",
+        tls: ssl.SSLContext | None = None,
+        at_once: int | None = None,
+    ) -> None:
+        """Prepares; nothing is opened before `start`.
+
+        Args:
+            app: the routes.
+            host: to listen on.
+            port: to listen on, 0 for a free one.
+            key: what the address is called where it is set, for the message.
+            tls: speaks TLS by it; None: plain text.
+            at_once: open connections, at most; those beyond are answered 503. None: as many as come.
+        """
         self._app = app
+        self._key = key
+        self._tls = tls
+        self._at_once = at_once
         self._host = host
         self._port = port
         self._server: uvicorn.Server | None = None
@@ -89,7 +112,7 @@ class HttpServer:
             listener = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
         except OSError as error:
             raise UnavailableError(
-                f"serve.http: cannot listen on {self._host}:{self._port}: {error}; "
+                f"{self._key}: cannot listen on {self._host}:{self._port}: {error}; "
                 "end what listens there, or change it"
             ) from error
         self.port = listener.getsockname()[1]
@@ -101,7 +124,10 @@ class HttpServer:
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
+            limit_concurrency=self._at_once,
         )
+        config.load()
+        config.ssl = self._tls
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve([listener]), name="http")
 

@@ -23,6 +23,7 @@ VIOLATIONS = {
         "accuracy/planted.py",
         "import time",
     ),
+    "injection is data in, data out": ("injection/planted.py", "import pathlib"),
     "one V2 binding, in capture, shadow and measuring": ("scoring/planted.py", "import tritonclient.grpc"),
     "one model runtime, in shadow and measuring": ("serving/planted.py", "import onnxruntime"),
     "never: a second V2 binding, pickle, a licence that cannot be linked": (
