@@ -49,7 +49,12 @@ def _open_incumbent(incumbent: Candidate) -> OnnxModel:
 
     onnx = incumbent.onnx
     assert onnx is not None, "an endpoint refuses others"  # noqa: S101 - for mypy
-    return OnnxModel(onnx.path, threads=onnx.threads or threads_within(math.inf), options=onnx.session)
+    return OnnxModel(
+        onnx.path,
+        threads=onnx.threads or threads_within(math.inf),
+        options=onnx.session,
+        provider=onnx.provider,
+    )
 
 
 class Sidecar:

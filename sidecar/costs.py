@@ -147,10 +147,12 @@ class Costs:
         """
         if candidate.onnx is None or candidate.onnx.session:
             return None
-        threads = candidate.onnx.threads or self._shadow_threads
-        return _shift(
-            models, codes, timing, shadow_configuration(threads=threads, batch_size=timing.batch_size)
+        shadow = shadow_configuration(
+            threads=candidate.onnx.threads or self._shadow_threads,
+            batch_size=timing.batch_size,
+            provider=candidate.onnx.provider,
         )
+        return _shift(models, codes, timing, shadow)
 
 
 def _estimate(model: PerformanceModel, codes: Floats) -> Estimate:

@@ -23,10 +23,19 @@ _COMPRESSED_START_BYTES: Final = 512
 class SampledCall:
     """A call that the sampler wanted; ends with exactly one `take` or `drop` of its intake."""
 
-    __slots__ = ("_intake", "_request", "_request_encoding", "_response", "_segment", "response_encoding")
+    __slots__ = (
+        "_asked_s",
+        "_intake",
+        "_request",
+        "_request_encoding",
+        "_response",
+        "_segment",
+        "response_encoding",
+    )
 
     def __init__(self, intake: Intake, request_encoding: bytes, segment: bytes, memory: Memory) -> None:
         limit_bytes = intake.sampling.max_item_bytes
+        self._asked_s = 0.0
         self._intake = intake
         self._request = Message(limit_bytes, memory)
         self._request_encoding = request_encoding
@@ -36,6 +45,8 @@ class SampledCall:
 
     def hear_request(self, piece: memoryview | bytes) -> SampledCall | None:
         """Takes the next bytes of the request; None when the call was dropped over them."""
+        # Until the last piece is there, the client has the time and not the model server.
+        self._asked_s = self._intake.clock()
         return self._gather(self._request, piece)
 
     def hear_response(self, piece: memoryview | bytes) -> SampledCall | None:
@@ -58,6 +69,8 @@ class SampledCall:
                     v2_request=request,
                     v2_response=response,
                     segment=self._segment,
+                    asked_s=self._asked_s if answered else None,
+                    latency_s=self._intake.clock() - self._asked_s if answered else None,
                 )
             )
 

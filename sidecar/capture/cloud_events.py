@@ -6,9 +6,11 @@ An event is always answered with yes, whatever becomes of it: the logger's worke
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -40,6 +42,8 @@ class _Pair:
         bodies: what was read to the end, by kind, as it came: its coding and its bytes.
         held_bytes: that its bodies took from the memory.
         segment: the request's.
+        asked_s: when the request's event came, on the intake's clock.
+        times: when the events say that they happened, by kind.
     """
 
     intake: Intake
@@ -49,6 +53,16 @@ class _Pair:
     bodies: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)
     held_bytes: int = 0
     segment: bytes = b""
+    asked_s: float = 0.0
+    times: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def latency_s(self) -> float | None:
+        """Between request and answer as the events tell it; None where they do not."""
+        if self.times.keys() < {REQUEST, RESPONSE}:
+            return None
+        latency_s = (self.times[RESPONSE] - self.times[REQUEST]).total_seconds()
+        return latency_s if latency_s > 0 else None
 
 
 class EventSink:
@@ -176,6 +190,10 @@ class EventSink:
             content = b""
         if kind == REQUEST:
             pair.segment = _segment(headers.get("ce-metadata", ""), pair.intake.segment_key)
+            pair.asked_s = pair.intake.clock()
+        with contextlib.suppress(ValueError):
+            time = datetime.fromisoformat(headers.get("ce-time", ""))
+            pair.times[kind] = time if time.tzinfo else time.replace(tzinfo=UTC)
         pair.bodies[kind] = headers.get("content-encoding", "identity").encode(), content
         if len(pair.bodies) == len({REQUEST, RESPONSE}) and self._pairs.get(key) is pair:
             self._complete(key, pair)
@@ -191,12 +209,15 @@ class EventSink:
                 self._drop(pair, response)
             else:
                 pair.wanted = False
+                latency_s = pair.latency_s
                 pair.intake.take(
                     scoring_pb2.Observation(
                         endpoint=pair.intake.endpoint,
                         http_request=request,
                         http_response=response,
                         segment=pair.segment,
+                        asked_s=None if latency_s is None else pair.asked_s,
+                        latency_s=latency_s,
                     )
                 )
         self._forget(key, DropReason.UNPAIRED)

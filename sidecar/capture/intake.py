@@ -80,7 +80,8 @@ class Intake:
     """One endpoint's sampler. Belongs to one event loop.
 
     `sampling` and `segment_key`, the metadata key whose value names a request's segment or empty for
-    none, may be replaced at any time; they hold for the requests that come after.
+    none, may be replaced at any time; they hold for the requests that come after. `clock` is the one that the
+    scoring process has too.
     """
 
     def __init__(
@@ -98,9 +99,9 @@ class Intake:
         self.sampling = Sampling(fraction, max_per_second, max_item_bytes)
         self.segment_key = ""
         self.undecided = 0
+        self.clock = clock
         self._sink = sink
         self._uniform = uniform
-        self._clock = clock
         self._tokens = max(max_per_second, 1.0)
         self._refilled_at = clock()
         self._sampled = 0
@@ -155,7 +156,7 @@ class Intake:
         return True
 
     def _take_token(self) -> bool:
-        now = self._clock()
+        now = self.clock()
         rate = self.sampling.max_per_second
         # A rate below one a second must still be able to save up one token.
         self._tokens = min(self._tokens + (now - self._refilled_at) * rate, max(rate, 1.0))

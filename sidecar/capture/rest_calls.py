@@ -13,10 +13,11 @@ from sidecar.capture.messages import Memory, inflated
 class RestCall:
     """Ends with exactly one `take` or `drop` of its intake; what it is told after that it ignores."""
 
-    __slots__ = ("_intake", "_is_open", "_request", "_response", "_segment")
+    __slots__ = ("_asked_s", "_intake", "_is_open", "_request", "_response", "_segment")
 
     def __init__(self, intake: Intake, segment: bytes, coding: bytes, memory: Memory) -> None:
         """Begins with what the request's head says; `coding` as `coding_of` gives it."""
+        self._asked_s = intake.clock()
         self._intake = intake
         self._is_open = True
         self._request = _Body(coding, intake.sampling.max_item_bytes, memory)
@@ -25,6 +26,8 @@ class RestCall:
 
     def hear_request(self, piece: bytes) -> None:
         """Takes the next bytes of the request's body."""
+        # Until the last piece is there, the client has the time and not the model server.
+        self._asked_s = self._intake.clock()
         self._gather(self._request, piece)
 
     def answered_in(self, coding: bytes) -> None:
@@ -52,6 +55,8 @@ class RestCall:
                     http_request=request,
                     http_response=response,
                     segment=self._segment,
+                    asked_s=self._asked_s,
+                    latency_s=self._intake.clock() - self._asked_s,
                 )
             )
 

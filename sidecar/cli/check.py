@@ -89,6 +89,14 @@ def _opened(candidate: Candidate) -> SourceProfile:
 def _notes(path: Path) -> Iterator[str]:
     """What cannot be checked."""
     with suppress(ConfigFaultsError):
+        config = load_config(path)
+        for endpoint in config.endpoints if config.interference.latency_ratio else ():
+            if not any(capture.sees_latency for capture in endpoint.capture):
+                yield (
+                    f"endpoint {endpoint.name}: its captures see no answers, so that the model server's "
+                    "latency is not known and interference.latency_ratio cannot be kept for it"
+                )
+    with suppress(ConfigFaultsError):
         for name, candidate in valid_candidates(path):
             if candidate.v2 is not None:
                 yield (

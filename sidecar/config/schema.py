@@ -135,6 +135,11 @@ class Capture(_Section):
         return next(name for name in type(self).model_fields if getattr(self, name) is not None)
 
     @property
+    def sees_latency(self) -> bool:
+        """Whether request and answer are both seen, so that what lies between them can be told."""
+        return self.mirror is None
+
+    @property
     def settings(self) -> Proxy | Rest | Mirror | Observer | CloudEvents:
         """The one that is given."""
         ways = (self.proxy, self.rest, self.mirror, self.observer, self.cloudevents)
@@ -216,6 +221,10 @@ class Onnx(_Section):
         description="intra-op threads; default: what cpu_share and the cgroup allow",
     )
     batch: int = Field(default=32, ge=1, le=4096, description="items given to the model at once")
+    provider: Literal["cpu", "cuda", "tensorrt", "openvino", "dnnl", "xnnpack"] = Field(
+        default="cpu",
+        description="what runs it; another one needs an onnxruntime that has it, and takes of an accelerator",
+    )
     inputs: dict[str, str] = Field(
         default_factory=dict, description="request tensor by model input, where the names differ"
     )
@@ -570,6 +579,25 @@ class Scoring(_Section):
     )
 
 
+class Interference(_Section):
+    """What shadow work may do to the model servers, beside what `scoring` may take."""
+
+    latency_ratio: Annotated[Finite, Field(gt=1)] | None = Field(
+        default=None,
+        description="of an endpoint's live latency beside shadow work to that in rests from it; above, "
+        "shadow work backs off; default: not watched",
+    )
+    in_flight: int | None = Field(
+        default=None,
+        ge=1,
+        description="batches of all candidates together under way at one server, at most; default: no bound",
+    )
+    bytes_per_second: Size | None = Field(
+        default=None,
+        description="bytes, or with a unit, of tensors sent to one server in a second; default: no bound",
+    )
+
+
 class Log(_Section):
     """What is logged. Payloads never are."""
 
@@ -590,4 +618,7 @@ class Config(_Section):
     )
     serve: Serve = Field(default=Serve(), description="where Pilotfish answers; a change needs a restart")
     scoring: Scoring = Field(default=Scoring(), description="what scoring may take; a change needs a restart")
+    interference: Interference = Field(
+        default=Interference(), description="what shadow work may do to the model servers"
+    )
     log: Log = Field(default=Log(), description="what is logged; a change needs a restart")

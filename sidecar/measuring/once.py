@@ -18,6 +18,7 @@ from sidecar.domain.tensors import Array
 from sidecar.measuring.energy import Energy, counters
 from sidecar.measuring.load import OtherPrograms
 from sidecar.measuring.observation import Effort, Observation, timings
+from sidecar.shadow.providers import PROVIDERS
 
 _ONLY_FATAL: Final = 4  # what fails is raised as well
 _KIB: Final = 1024
@@ -30,14 +31,6 @@ _LEVELS: Final = {
 _MODES: Final = {
     "sequential": onnxruntime.ExecutionMode.ORT_SEQUENTIAL,
     "parallel": onnxruntime.ExecutionMode.ORT_PARALLEL,
-}
-_PROVIDERS: Final = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "dnnl": "DnnlExecutionProvider",
-    "xnnpack": "XnnpackExecutionProvider",
 }
 
 
@@ -100,7 +93,7 @@ def main() -> None:
 
 
 def _open(model: Path, configuration: Mapping[str, Any]) -> Any:  # noqa: ANN401 - onnxruntime has no types
-    provider = _PROVIDERS[configuration["provider"]]
+    provider = PROVIDERS[configuration["provider"]]
     available = onnxruntime.get_available_providers()
     if provider not in available:
         raise RuntimeError(f"this onnxruntime has no {provider}; it has {', '.join(available)}")

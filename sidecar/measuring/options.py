@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sidecar.domain.errors import InvalidError
 from sidecar.performance.space import Option, OptionKind, Value
+from sidecar.shadow.providers import PROVIDERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,7 @@ ONNX: Final[Mapping[str, Measurable]] = MappingProxyType(
         "memory_pattern": Measurable(_CATEGORICAL, default=True, allowed=_SWITCH),
         "spinning": Measurable(_CATEGORICAL, default=True, allowed=_SWITCH),
         "batch_size": Measurable(_LOG, 1),
-        "provider": Measurable(
-            _CATEGORICAL, "cpu", ("cpu", "cuda", "tensorrt", "openvino", "dnnl", "xnnpack")
-        ),
+        "provider": Measurable(_CATEGORICAL, "cpu", tuple(PROVIDERS)),
     }
 )
 V2: Final[Mapping[str, Measurable]] = MappingProxyType(
@@ -85,12 +84,13 @@ V2: Final[Mapping[str, Measurable]] = MappingProxyType(
 )
 
 
-def shadow_configuration(*, threads: int, batch_size: int) -> dict[str, Value]:
+def shadow_configuration(*, threads: int, batch_size: int, provider: str) -> dict[str, Value]:
     """How the scoring process runs a candidate, as a configuration; see `sidecar.shadow.onnx`.
 
     Args:
         threads: intra-op.
         batch_size: items given to the model at once.
+        provider: what it runs on.
     """
     return {
         **{name: option.default for name, option in ONNX.items()},
@@ -98,6 +98,7 @@ def shadow_configuration(*, threads: int, batch_size: int) -> dict[str, Value]:
         "memory_arena": False,
         "spinning": False,
         "batch_size": batch_size,
+        "provider": provider,
     }
 
 

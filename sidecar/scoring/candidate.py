@@ -28,6 +28,8 @@ from sidecar.scoring.batches import Prepared
 from sidecar.scoring.model import Model, OpenModel
 from sidecar.scoring.target import TargetBins
 from sidecar.shadow.breaker import Breaker
+from sidecar.shadow.interference import Interference
+from sidecar.shadow.server_budget import ServerBudgets
 
 # A feature far outside the source's range must not outweigh all others.
 _FARTHEST: Final = 5.0
@@ -63,7 +65,14 @@ class ShadowCandidate:
     """Answers the window's items in their order; what fails is counted and explained, not raised."""
 
     def __init__(
-        self, settings: Candidate, *, window_items: int, open_model: OpenModel, clock: Callable[[], float]
+        self,
+        settings: Candidate,
+        *,
+        window_items: int,
+        open_model: OpenModel,
+        clock: Callable[[], float],
+        interference: Interference,
+        servers: ServerBudgets,
     ) -> None:
         self.settings = settings
         self.loaded: Loaded | None = None
@@ -77,6 +86,8 @@ class ShadowCandidate:
         self._window_items = window_items
         self._open_model = open_model
         self._clock = clock
+        self._interference = interference
+        self._servers = servers
         self._files: tuple[object, ...] = ()
         self._binned_to = 0
         self._missed_from: int | None = None
@@ -98,6 +109,11 @@ class ShadowCandidate:
     def admits(self) -> bool:
         """Whether it may be given a batch now."""
         return self.loaded is not None and self.loaded.asking.admits()
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds until its server may be sent more bytes."""
+        return self.loaded.asking.wait_s() if self.loaded else 0.0
 
     @property
     def under_way(self) -> tuple[Future[Answer], ...]:
@@ -124,10 +140,17 @@ class ShadowCandidate:
             self.reason = str(error)
             return True
         settings = self.settings.model
-        at_once = settings.in_flight if isinstance(settings, V2) else 0
+        served = settings if isinstance(settings, V2) else None
         self.loaded = Loaded(
             model,
-            Asking(model, profile.output, at_once=at_once, clock=self._clock),
+            Asking(
+                model,
+                profile.output,
+                at_once=served.in_flight if served else 0,
+                clock=self._clock,
+                interference=self._interference,
+                server=self._servers.of(served.url) if served else None,
+            ),
             profile,
             source_thresholds(profile),
             Answers(self._window_items, len(profile.classes)),
@@ -142,6 +165,11 @@ class ShadowCandidate:
         if self.loaded is not None:
             self.loaded.asking.close()
         self.loaded = None
+
+    def asks(self, live: Array | None) -> bool:
+        """Whether a batch takes the model's time, where `live` is the output that the traffic showed."""
+        # Nothing would be done with the answers of a model without classes, so it need not run.
+        return live is None and self.loaded is not None and self.loaded.profile.output_kind != "none"
 
     def give(
         self, batch: Prepared, *, tensor: str | None, live: Array | None, segments: Mapping[str, Array]
@@ -162,13 +190,11 @@ class ShadowCandidate:
             inputs = self._inputs(self.loaded.model, batch.batch, tensor)
             features = batch.features(inputs, self.loaded.profile.inputs)
             _check_width(features, self.loaded.profile)
-            # Nothing would be done with the answers of a model without classes, so it need not run.
-            without = self.loaded.profile.output_kind == "none"
-            if live is None and not without:
+            if self.asks(live):
                 self.loaded.asking.ask(batch.first_id, items, inputs)
             # A server answers in the meantime.
             self._bin(self.loaded, batch, inputs, segments)
-            if without:
+            if self.loaded.profile.output_kind == "none":
                 self.loaded.answers.put(batch.first_id, np.empty((items, 0)))
             elif live is not None:
                 _keep(self.loaded, batch.first_id, items, live)

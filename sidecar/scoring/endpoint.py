@@ -26,6 +26,8 @@ from sidecar.scoring.input_segments import InputSegments
 from sidecar.scoring.model import OpenModel
 from sidecar.scoring.recommending import Recommender
 from sidecar.scoring.segments import OTHER, Segments, cleaned, tensor_values
+from sidecar.shadow.interference import Interference
+from sidecar.shadow.server_budget import ServerBudgets
 from sidecar.window.window import Window
 
 _Available = list[tuple[ShadowCandidate, Loaded]]
@@ -52,9 +54,16 @@ class EndpointScorer:
     """Takes items, lets the candidates answer them, ranks. Not safe for threads; needs none."""
 
     def __init__(
-        self, settings: Endpoint, *, open_model: OpenModel, costs: Costs, clock: Callable[[], float]
+        self,
+        settings: Endpoint,
+        *,
+        open_model: OpenModel,
+        costs: Costs,
+        clock: Callable[[], float],
+        servers: ServerBudgets | None = None,
     ) -> None:
         self.settings = settings
+        self.interference = Interference(clock)
         self.window = Window(items=settings.window.items, size_bytes=settings.window.bytes)
         self.rejected: Counter[str] = Counter()
         self.rounds = 0
@@ -62,6 +71,7 @@ class EndpointScorer:
         self._costs = costs
         self._recommender = Recommender(settings.incumbent, level=settings.ranking.false_alarm)
         self._clock = clock
+        self._servers = servers or ServerBudgets(clock)
         self._batches = Batches()
         self._segments = Segments(items=settings.window.items)
         self._by_inputs: tuple[Loaded, InputSegments] | None = None
@@ -96,7 +106,12 @@ class EndpointScorer:
             wanted.name: kept[wanted.name]
             if wanted.name in kept and kept[wanted.name].settings == wanted
             else ShadowCandidate(
-                wanted, window_items=settings.window.items, open_model=self._open_model, clock=self._clock
+                wanted,
+                window_items=settings.window.items,
+                open_model=self._open_model,
+                clock=self._clock,
+                interference=self.interference,
+                servers=self._servers,
             )
             for wanted in settings.candidates
         }
@@ -133,7 +148,8 @@ class EndpointScorer:
         if not incumbent.takes(batch, tensor=self.settings.input.tensor):
             self.reject("wrong_input")
             return
-        if self._backlog() > self.settings.window.items * _BACKLOG_SHARE:
+        # While shadow work backs off nobody answers, and the window follows the traffic.
+        if not self.interference.backed_off and self._backlog() > self.settings.window.items * _BACKLOG_SHARE:
             self.reject("cpu_budget")
             return
         self.keep(batch, self._values(batch, segment))
@@ -157,8 +173,10 @@ class EndpointScorer:
         self.rejected[reason] += 1
 
     def due_in(self) -> float:
-        """Seconds until the next round; 0 when it is due. Answers may come before."""
-        return max((self._due_at if self._goal is None else self._patient_to) - self._clock(), 0.0)
+        """Seconds until there may be something to do; 0 when there is. Answers may come before."""
+        due_s = max((self._due_at if self._goal is None else self._patient_to) - self._clock(), 0.0)
+        rests_s = [self.interference.wait_s(), *(candidate.wait_s for candidate in self.candidates)]
+        return min((rest_s for rest_s in (due_s, *rests_s) if rest_s), default=0.0)
 
     @property
     def under_way(self) -> list[Future[Answer]]:
@@ -171,13 +189,13 @@ class EndpointScorer:
         Less than a whole batch waits for the round, but where it is to try a server that was left alone.
         """
         taken = [candidate.take() for candidate in self.candidates]
+        resting = self.interference.wait_s() > 0
         for candidate in sorted(self.candidates, key=lambda one: one.next_id):
             enough = 1 if candidate.out else candidate.settings.model.batch
-            if candidate.admits and (
-                self._waiting(candidate, self.window.next_id) >= enough
-                or (self._goal and self._waiting(candidate, self._goal))
-            ):
-                self._give(candidate)
+            due = self._waiting(candidate, self.window.next_id) >= enough or (
+                self._goal and self._waiting(candidate, self._goal)
+            )
+            if due and candidate.admits and self._give(candidate, resting=resting):
                 return True
         return any(taken)
 
@@ -207,7 +225,8 @@ class EndpointScorer:
                 candidate.begin_again(self._goal)
         if any(self._awaited(candidate, self._goal) for candidate in self.candidates):
             return None
-        known = self._goal, [(candidate.items, candidate.out) for candidate in self.candidates]
+        answered = [(candidate.items, candidate.out) for candidate in self.candidates]
+        known = self._goal, answered, self.interference.backed_off
         fresh, self._ranked = known != self._ranked, known
         self._goal = None
         self._due_at = start + self.settings.ranking.every
@@ -329,6 +348,8 @@ class EndpointScorer:
 
     def _awaited(self, candidate: ShadowCandidate, until_id: int) -> bool:
         """Whether a round over the items before `until_id` waits for the candidate."""
+        if self.interference.backed_off:
+            return False
         if not candidate.elsewhere:
             return self._waiting(candidate, until_id) > 0
         if candidate.out or self._clock() >= self._patient_to:
@@ -340,22 +361,27 @@ class EndpointScorer:
         here = (candidate for candidate in self.candidates if not candidate.elsewhere)
         return max((self._waiting(candidate, self.window.next_id) for candidate in here), default=0)
 
-    def _give(self, candidate: ShadowCandidate) -> None:
+    def _give(self, candidate: ShadowCandidate, *, resting: bool) -> bool:
+        """Gives a candidate its next batch; False where its model would have to work, and rests."""
         batch = self._batches.take(self.window, candidate.next_id, candidate.settings.model.batch)
-        if batch is not None and candidate.loaded is not None:
-            ids = batch.first_id + np.arange(batch.batch.items)
-            self._place(int(ids[-1]) + 1)
-            named = self._segments.names
-            found = self._segments.of(ids) if named else np.empty(0)
-            candidate.loaded.evict(self.window.first_id, {*named, OTHER})
-            incumbent = candidate.settings.name == self.settings.incumbent
-            live = batch.batch.outputs.get(self._live_output()) if incumbent else None
-            candidate.give(
-                batch,
-                tensor=self.settings.input.tensor,
-                live=live,
-                segments={name: np.flatnonzero(found == name) for name in set(found)},
-            )
+        if batch is None or candidate.loaded is None:
+            return True
+        incumbent = candidate.settings.name == self.settings.incumbent
+        live = batch.batch.outputs.get(self._live_output()) if incumbent else None
+        if resting and candidate.asks(live):
+            return False
+        ids = batch.first_id + np.arange(batch.batch.items)
+        self._place(int(ids[-1]) + 1)
+        named = self._segments.names
+        found = self._segments.of(ids) if named else np.empty(0)
+        candidate.loaded.evict(self.window.first_id, {*named, OTHER})
+        candidate.give(
+            batch,
+            tensor=self.settings.input.tensor,
+            live=live,
+            segments={name: np.flatnonzero(found == name) for name in set(found)},
+        )
+        return True
 
     def _live_output(self) -> str:
         """The tensor of the incumbent's live answer that holds class probabilities."""
@@ -368,7 +394,8 @@ class EndpointScorer:
             return candidate.reason
         if len(ids) and candidate.answered(ids).mean() < _ANSWERED_SHARE:
             who = "its server" if candidate.elsewhere else "it"
-            return candidate.reason or f"{who} answered too little of the window so far"
+            held = self.interference.reason
+            return candidate.reason or held or f"{who} answered too little of the window so far"
         own, (name, common) = candidate.loaded.profile.classes, self._common_classes()
         if bool(own) != bool(common):
             gives, other = ("classes", "none") if own else ("no classes", "some")

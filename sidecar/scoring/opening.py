@@ -28,7 +28,12 @@ class OpenModels:
         if isinstance(settings, V2):
             profile = read_profile(candidate.profile)
             return served_model(settings, profile), profile
-        model = OnnxModel(settings.path, threads=settings.threads or self.threads, options=settings.session)
+        model = OnnxModel(
+            settings.path,
+            threads=settings.threads or self.threads,
+            options=settings.session,
+            provider=settings.provider,
+        )
         return model, read_profile(candidate.profile, model_sha256=model.sha256)
 
 

@@ -64,4 +64,6 @@ def _counters(
         answers_seen=candidates[scorer.settings.incumbent].answers_seen,
         resident_bytes=resident_bytes,
         shadow_timings={name: one.timing() for name, one in candidates.items() if one.runs},
+        backed_off=scorer.interference.backed_off,
+        latency_ratio=scorer.interference.ratio,
     )

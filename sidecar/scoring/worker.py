@@ -24,6 +24,7 @@ from sidecar.scoring.frames import FrameReader, frame
 from sidecar.scoring.model import OpenModel
 from sidecar.scoring.report import report
 from sidecar.shadow.budget import CpuBudget
+from sidecar.shadow.server_budget import ServerBudgets
 
 # The longest wait between signs of life; the serving process ends a scoring process that gives none.
 _IDLE_S = 5.0
@@ -63,6 +64,7 @@ class Worker:
         self._sent_at = clock()
         self._generation = 0
         self._scorers: dict[str, EndpointScorer] = {}
+        self._servers = ServerBudgets(clock)
 
     def run(self) -> None:
         """Works until the pipe from the serving process closes.
@@ -128,6 +130,7 @@ class Worker:
         scorer = self._scorers.get(observation.endpoint)
         if scorer is None:
             return
+        self._hear(scorer, observation)
         try:
             scorer.observe(decode_observation(observation), observation.segment)
         except UnreadableError as error:
@@ -136,6 +139,18 @@ class Worker:
             log.error("request not understood", endpoint=observation.endpoint, kind=type(error).__name__)  # noqa: TRY400 - a traceback may show payload
             scorer.reject("undecodable")
 
+    def _hear(self, scorer: EndpointScorer, observation: scoring_pb2.Observation) -> None:
+        """Tells an endpoint how long the model server took, and the log what follows from it."""
+        interference = scorer.interference
+        if not observation.HasField("latency_s"):
+            return
+        if interference.heard(observation.asked_s, observation.latency_s):
+            name, ratio = scorer.settings.name, interference.ratio
+            if interference.backed_off:
+                log.warning("shadow work backs off", endpoint=name, latency_ratio=ratio)
+            else:
+                log.info("shadow work goes on", endpoint=name, latency_ratio=ratio)
+
     def _configure(self, desired: scoring_pb2.Desired) -> None:
         try:
             config = Config.model_validate_json(desired.config_json)
@@ -143,16 +158,23 @@ class Worker:
             log.exception("desired state not understood; the old one stays")
             return
         self._generation = desired.generation
+        budget = config.interference
+        self._servers.in_flight, self._servers.bytes_per_second = budget.in_flight, budget.bytes_per_second
         kept = self._scorers
         self._scorers = {}
         for endpoint in config.endpoints:
             scorer = kept.get(endpoint.name)
             if scorer is None:
                 scorer = EndpointScorer(
-                    endpoint, open_model=self._open_model, costs=self._costs, clock=self._clock
+                    endpoint,
+                    open_model=self._open_model,
+                    costs=self._costs,
+                    clock=self._clock,
+                    servers=self._servers,
                 )
             else:
                 scorer.configure(endpoint)
+            scorer.interference.allow(budget.latency_ratio)
             self._scorers[endpoint.name] = scorer
         for name in kept.keys() - self._scorers.keys():
             kept[name].close()

@@ -1,4 +1,4 @@
-"""Runs one ONNX model on the processor. Knows its file, its tensors and nothing about candidates."""
+"""Runs one ONNX model, on the processor unless told otherwise. Knows nothing about candidates."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.shadow.bfloat16 import bfloat16_bits
 from sidecar.shadow.feeding import answered, fitted, spec_text
+from sidecar.shadow.providers import PROVIDERS
 
 _DATATYPES: Final = {
     "tensor(bool)": "BOOL",
@@ -45,7 +46,7 @@ class HasOutputs(Protocol):
 
 
 class OnnxModel:
-    """An ONNX model, opened with onnxruntime on the processor.
+    """An ONNX model, opened with onnxruntime.
 
     The model runs in the caller's thread where `threads` is 1. Not safe for concurrent `run` with a
     shared budget of threads; one thread at a time is what shadowing needs.
@@ -60,17 +61,24 @@ class OnnxModel:
         path: the model file; external-data files stand beside it.
         threads: intra-op threads.
         options: onnxruntime session configuration entries, over the defaults.
+        provider: what runs it, of `PROVIDERS`; nothing else does, but the processor what that cannot.
 
     Raises:
-        InvalidError: the file is missing or broken, or a tensor is of a kind that V2 has no name for.
+        InvalidError: this onnxruntime has no such provider, the file is missing or broken, or a tensor is of
+            a kind that V2 has no name for.
     """
 
     def __init__(
-        self, path: Path | str, *, threads: int = 1, options: Mapping[str, str] = MappingProxyType({})
+        self,
+        path: Path | str,
+        *,
+        threads: int = 1,
+        options: Mapping[str, str] = MappingProxyType({}),
+        provider: str = "cpu",
     ) -> None:
         self.path = Path(path)
         self.sha256 = _file_sha256(self.path)
-        self._session = _open(self.path, threads, options)
+        self._session = _open(self.path, threads, options, PROVIDERS[provider])
         arguments = self._session.get_inputs()
         self.inputs = tuple(self._spec("input", argument) for argument in arguments)
         self.outputs = tuple(self._spec("output", argument) for argument in self._session.get_outputs())
@@ -165,7 +173,13 @@ def _file_sha256(path: Path) -> str:
         raise InvalidError(f"{path}: the model cannot be read ({error.strerror}): check the path") from error
 
 
-def _open(path: Path, threads: int, options: Mapping[str, str]) -> Any:  # noqa: ANN401 - onnxruntime has no types
+def _open(path: Path, threads: int, options: Mapping[str, str], provider: str) -> Any:  # noqa: ANN401 - onnxruntime has no types
+    available = onnxruntime.get_available_providers()
+    if provider not in available:
+        raise InvalidError(
+            f"{path}: this onnxruntime has no {provider}; it has {', '.join(available)}: install one that "
+            "has it, or leave `provider` out"
+        )
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
@@ -175,7 +189,7 @@ def _open(path: Path, threads: int, options: Mapping[str, str]) -> Any:  # noqa:
     try:
         for key, value in ({"session.intra_op.allow_spinning": "0"} | dict(options)).items():
             settings.add_session_config_entry(key, value)
-        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), settings, providers=[provider])
     except Exception as error:
         said = " ".join(str(error).split())
         mend = (
@@ -186,6 +200,10 @@ def _open(path: Path, threads: int, options: Mapping[str, str]) -> Any:  # noqa:
         raise InvalidError(
             f"{path}: onnxruntime {onnxruntime.__version__} cannot open it as an ONNX model ({said}): {mend}"
         ) from error
+    # onnxruntime goes on with the processor where a provider does not come up.
+    if provider not in session.get_providers():
+        raise InvalidError(f"{path}: {provider} does not come up here; see its log, or leave `provider` out")
+    return session
 
 
 def _decoded(array: Array, spec: TensorSpec) -> Array:

@@ -272,6 +272,12 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
     shadow_items = _counter("shadow_items", "Items that the candidate answered.", one)
     shadow_s = _counter("shadow_seconds", "Time spent in the candidate's model.", one)
     failures = _counter("shadow_failures", "Items that the candidate could not answer.", one)
+    backed_off = _gauge("shadow_backed_off", "1 while shadow work backs off for the model server.", of)
+    ratio = _gauge(
+        "interference_latency_ratio",
+        "Live latency beside shadow work over that in rests, upper quartiles.",
+        of,
+    )
     cpu = resident = None
     for endpoint, snapshot in reading.snapshots.items():
         counters = snapshot.counters
@@ -281,6 +287,9 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
         size.add_metric([endpoint], counters.window_bytes)
         live.add_metric([endpoint], counters.answers_seen)
         round_s.add_metric([endpoint], counters.round_s)
+        backed_off.add_metric([endpoint], counters.backed_off)
+        if counters.HasField("latency_ratio"):
+            ratio.add_metric([endpoint], counters.latency_ratio)
         for reason, count in sorted(counters.requests_rejected.items()):
             rejected.add_metric([endpoint, reason], count)
         for name in sorted(counters.shadow_items):
@@ -290,6 +299,7 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
         cpu = max(cpu or 0.0, counters.cpu_s)
         resident = counters.resident_bytes
     yield from (items, evicted, held, size, rejected, live, round_s, shadow_items, shadow_s, failures)
+    yield from (backed_off, ratio)
     up = _gauge("scoring_up", "1 while the scoring process runs.")
     up.add_metric([], reading.scoring_up)
     restarts = _counter("scoring_restarts", "Ends of the scoring process that were not asked for.")

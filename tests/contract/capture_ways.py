@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import grpc
@@ -251,6 +252,7 @@ def event(kind: str, identity: str, call: Call) -> dict[str, str]:
         "ce-specversion": "1.0",
         "ce-id": identity,
         "ce-type": kind,
+        "ce-time": datetime.now(UTC).isoformat(),
         "ce-source": "http://localhost:9081/",
         "ce-inferenceservicename": call.model,
         "ce-metadata": json.dumps(metadata),

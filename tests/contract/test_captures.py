@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -45,6 +46,18 @@ def test_the_items_are_what_was_sent_and_answered(way: Way) -> None:
                 assert arrays[name].dtype == array.dtype
                 assert arrays[name].tolist() == array.tolist()
         assert bool(batch.outputs) == way.sees_answers
+
+
+def test_how_long_the_model_server_took_is_told_where_answers_are_seen(way: Way) -> None:
+    begins = time.monotonic()
+    way.send(Call(SENT))
+    assert way.running.counts("echo").sampled == 1
+    ends = time.monotonic()
+    [observation] = way.running.collector.observations
+    assert observation.HasField("latency_s") == observation.HasField("asked_s") == way.sees_answers
+    if way.sees_answers:
+        assert begins < observation.asked_s < ends
+        assert 0 < observation.latency_s < ends - begins
 
 
 def test_every_call_is_accounted_for_by_its_fate(way: Way) -> None:

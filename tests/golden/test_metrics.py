@@ -82,6 +82,8 @@ def reading() -> Reading:
             shadow_failures={"eu": 0, "us": 0},
             answers_seen=3,
             resident_bytes=1 << 20,
+            backed_off=True,
+            latency_ratio=1.5,
         ),
         heard_s=0.0,
         sampled=5,

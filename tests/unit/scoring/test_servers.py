@@ -18,6 +18,7 @@ from sidecar.domain.ranking import Ranking, State
 from sidecar.domain.tensors import Array, Batch, TensorSpec
 from sidecar.scoring.endpoint import EndpointScorer
 from sidecar.scoring.model import Model
+from sidecar.shadow.server_budget import ServerBudgets
 from tests.unit.measures.made_evidence import profile
 
 ROWS = np.random.default_rng(0).normal(size=(400, 2)).astype(np.float32)
@@ -62,8 +63,10 @@ class Stage:
         self.models = {name: Played() for name in ("a", "b", "far")}
         for name in self.models:
             (folder / name).touch()
+        self.servers = ServerBudgets(lambda: self.now)
         self.scorer = EndpointScorer(
             self.endpoint("far"),
+            servers=self.servers,
             open_model=self.open,
             costs=Costs(shadow_threads=1),
             clock=lambda: self.now,
@@ -139,6 +142,50 @@ def state(ranking: Ranking | None, name: str = "far") -> State:
 def reason(ranking: Ranking | None, name: str = "far") -> str:
     assert ranking is not None
     return next(one.reason for one in ranking.candidates if one.name == name)
+
+
+def backed_off(stage: Stage) -> None:
+    stage.scorer.interference.allow(1.25)
+    stage.scorer.interference.backed_off = True
+    stage.scorer.interference.ratio = 1.5
+    # Nothing is tried before the pause is over, however long the test takes.
+    stage.scorer.interference._held_to = stage.scorer.interference._heard_at = float("inf")
+
+
+def test_while_shadow_work_backs_off_models_rest_and_rankings_say_so(stage: Stage) -> None:
+    stage.send(ROWS[:200])
+    assert state(stage.rank()) is not State.UNAVAILABLE
+    backed_off(stage)
+    stage.send(ROWS[200:300])
+    ranking = stage.rank()
+    assert ranking is not None
+    assert ranking.items == 200
+    assert state(ranking) is not State.UNAVAILABLE
+    # The window goes on with the traffic, and what the incumbent answered comes with that.
+    for row in ROWS:
+        stage.scorer.observe(Batch({"x": row[None]}, {"p": np.full((1, 2), 0.5, np.float32)}))
+    ranking = stage.rank()
+    assert not stage.scorer.rejected
+    assert ranking is not None
+    assert state(ranking) is State.UNAVAILABLE
+    assert reason(ranking).startswith("shadow work backs off: beside it the model server takes 1.50 times as")
+    assert [one.items for one in stage.scorer.candidates][1:] == [200, 200]
+    assert stage.scorer.candidates[0].answers_seen == 400
+    stage.scorer.interference.allow(None)
+    assert state(stage.rank()) is not State.UNAVAILABLE
+    assert [one.items for one in stage.scorer.candidates][1:] == [600, 600]
+
+
+def test_candidates_of_one_server_share_what_may_be_under_way(stage: Stage) -> None:
+    stage.servers.in_flight = 1
+    stage.far.may_answer.clear()
+    stage.send(ROWS[: 4 * BATCH])
+    while stage.scorer.step():
+        pass
+    assert len(stage.scorer.under_way) == 1
+    stage.far.may_answer.set()
+    assert stage.rank() is not None
+    assert stage.scorer.candidates[2].items == 4 * BATCH
 
 
 def test_a_server_answers_what_the_others_answer(stage: Stage) -> None:

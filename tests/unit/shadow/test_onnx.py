@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from skl2onnx.common.data_types import FloatTensorType
 
+from sidecar.config.schema import Candidate, Onnx
 from sidecar.domain.casting import cast
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import DATATYPES, TensorSpec
 from sidecar.shadow.onnx import OnnxModel, class_output
+from sidecar.shadow.providers import PROVIDERS
 from tests.models import DigitsModels, TextModel, export
 
 
@@ -269,3 +272,33 @@ def test_integers_that_do_not_fit_are_refused() -> None:
         cast(np.array([-1, 300]), TensorSpec("x", "UINT8", ()))
     with pytest.raises(InvalidError, match="takes FP16; a value is too large"):
         cast(np.array([1e6]), TensorSpec("x", "FP16", ()))
+
+
+def test_nothing_but_the_processor_runs_a_model_unless_another_provider_is_named(
+    digits_models: DigitsModels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = digits_models.paths["upright"]
+    assert OnnxModel(path)._session.get_providers() == ["CPUExecutionProvider"]
+    asked: list[list[str]] = []
+    opened = onnxruntime.InferenceSession
+
+    def open_session(*given: object, providers: list[str]) -> object:
+        asked.append(providers)
+        return opened(*given, providers=["CPUExecutionProvider"])
+
+    everything = [*PROVIDERS.values()]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: everything)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
+    settings = {"name": "a", "profile": "a", "onnx": {"path": path}}
+    assert Candidate.model_validate(settings).onnx == Onnx(path=path, provider="cpu")
+    OnnxModel(path)
+    assert asked == [["CPUExecutionProvider"]]
+    # onnxruntime itself would go on with the processor and say nothing.
+    with pytest.raises(InvalidError, match="CUDAExecutionProvider does not come up here"):
+        OnnxModel(path, provider="cuda")
+    assert asked[1:] == [["CUDAExecutionProvider"]]
+
+
+def test_a_provider_that_this_onnxruntime_lacks_is_told(digits_models: DigitsModels) -> None:
+    with pytest.raises(InvalidError, match=r"this onnxruntime has no CUDAExecutionProvider; it has .*CPU"):
+        OnnxModel(digits_models.paths["upright"], provider="cuda")

@@ -26,7 +26,7 @@ from pilotfish.v1 import ranking_pb2 as pilotfish_dot_v1_dot_ranking__pb2
 from pilotfish.v1 import traffic_pb2 as pilotfish_dot_v1_dot_traffic__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pilotfish/internal/v1/scoring.proto\x12\x15pilotfish.internal.v1\x1a\x1apilotfish/v1/ranking.proto\x1a\x1apilotfish/v1/traffic.proto\"\x83\x01\n\x0bInstruction\x12\x31\n\x07\x64\x65sired\x18\x01 \x01(\x0b\x32\x1e.pilotfish.internal.v1.DesiredH\x00\x12\x39\n\x0bobservation\x18\x02 \x01(\x0b\x32\".pilotfish.internal.v1.ObservationH\x00\x42\x06\n\x04kind\"2\n\x07\x44\x65sired\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x13\n\x0b\x63onfig_json\x18\x02 \x01(\t\"\xb4\x01\n\x0bObservation\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x12\n\nv2_request\x18\x02 \x01(\x0c\x12\x13\n\x0bv2_response\x18\x03 \x01(\x0c\x12,\n\x06pushed\x18\x04 \x01(\x0b\x32\x1c.pilotfish.v1.ObserveRequest\x12\x0f\n\x07segment\x18\x05 \x01(\x0c\x12\x14\n\x0chttp_request\x18\x06 \x01(\x0c\x12\x15\n\rhttp_response\x18\x07 \x01(\x0c\"\x8c\x03\n\x06Report\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12&\n\x07ranking\x18\x03 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\x12<\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32&.pilotfish.v1.ExplainCandidateResponse\x12\x38\n\x08\x63ounters\x18\x05 \x01(\x0b\x32&.pilotfish.internal.v1.ScoringCounters\x12\'\n\x08segments\x18\x06 \x03(\x0b\x32\x15.pilotfish.v1.Ranking\x12?\n\tprospects\x18\x07 \x03(\x0b\x32,.pilotfish.internal.v1.Report.ProspectsEntry\x1aR\n\x0eProspectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .pilotfish.internal.v1.Prospects:\x02\x38\x01\"\xe0\x02\n\tProspects\x12+\n\x05\x64oubt\x18\x01 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt\x12+\n\x05\x64rawn\x18\x02 \x03(\x0b\x32\x1c.pilotfish.internal.v1.Drawn\x12>\n\x07reasons\x18\x03 \x03(\x0b\x32-.pilotfish.internal.v1.Prospects.ReasonsEntry\x12<\n\x06\x64oubts\x18\x04 \x03(\x0b\x32,.pilotfish.internal.v1.Prospects.DoubtsEntry\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aK\n\x0b\x44oubtsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt:\x02\x38\x01\";\n\x05\x44oubt\x12\"\n\x05state\x18\x01 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\"<\n\x05\x44rawn\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\tobjective\x18\x02 \x01(\t\x12\r\n\x05\x64raws\x18\x03 \x03(\x01\"\xf7\x06\n\x0fScoringCounters\x12\r\n\x05items\x18\x01 \x01(\x04\x12\x15\n\ritems_evicted\x18\x02 \x01(\x04\x12W\n\x11requests_rejected\x18\x03 \x03(\x0b\x32<.pilotfish.internal.v1.ScoringCounters.RequestsRejectedEntry\x12\x14\n\x0cwindow_items\x18\x04 \x01(\x04\x12\x14\n\x0cwindow_bytes\x18\x05 \x01(\x04\x12\x0f\n\x07round_s\x18\x06 \x01(\x01\x12\r\n\x05\x63pu_s\x18\x07 \x01(\x01\x12M\n\x0cshadow_items\x18\x08 \x03(\x0b\x32\x37.pilotfish.internal.v1.ScoringCounters.ShadowItemsEntry\x12\x45\n\x08shadow_s\x18\t \x03(\x0b\x32\x33.pilotfish.internal.v1.ScoringCounters.ShadowSEntry\x12S\n\x0fshadow_failures\x18\n \x03(\x0b\x32:.pilotfish.internal.v1.ScoringCounters.ShadowFailuresEntry\x12\x14\n\x0c\x61nswers_seen\x18\x0b \x01(\x04\x12\x16\n\x0eresident_bytes\x18\x0c \x01(\x04\x12Q\n\x0eshadow_timings\x18\r \x03(\x0b\x32\x39.pilotfish.internal.v1.ScoringCounters.ShadowTimingsEntry\x1a\x37\n\x15RequestsRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x32\n\x10ShadowItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a.\n\x0cShadowSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x35\n\x13ShadowFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1aY\n\x12ShadowTimingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.pilotfish.internal.v1.ShadowTiming:\x02\x38\x01\"\\\n\x0cShadowTiming\x12\x12\n\nbatch_size\x18\x01 \x01(\x04\x12\x0c\n\x04runs\x18\x02 \x01(\x04\x12\x18\n\x10lower_quartile_s\x18\x03 \x01(\x01\x12\x10\n\x08median_s\x18\x04 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pilotfish/internal/v1/scoring.proto\x12\x15pilotfish.internal.v1\x1a\x1apilotfish/v1/ranking.proto\x1a\x1apilotfish/v1/traffic.proto\"\x83\x01\n\x0bInstruction\x12\x31\n\x07\x64\x65sired\x18\x01 \x01(\x0b\x32\x1e.pilotfish.internal.v1.DesiredH\x00\x12\x39\n\x0bobservation\x18\x02 \x01(\x0b\x32\".pilotfish.internal.v1.ObservationH\x00\x42\x06\n\x04kind\"2\n\x07\x44\x65sired\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x13\n\x0b\x63onfig_json\x18\x02 \x01(\t\"\xfc\x01\n\x0bObservation\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x12\n\nv2_request\x18\x02 \x01(\x0c\x12\x13\n\x0bv2_response\x18\x03 \x01(\x0c\x12,\n\x06pushed\x18\x04 \x01(\x0b\x32\x1c.pilotfish.v1.ObserveRequest\x12\x0f\n\x07segment\x18\x05 \x01(\x0c\x12\x14\n\x0chttp_request\x18\x06 \x01(\x0c\x12\x15\n\rhttp_response\x18\x07 \x01(\x0c\x12\x14\n\x07\x61sked_s\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tlatency_s\x18\t \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_asked_sB\x0c\n\n_latency_s\"\x8c\x03\n\x06Report\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12&\n\x07ranking\x18\x03 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\x12<\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32&.pilotfish.v1.ExplainCandidateResponse\x12\x38\n\x08\x63ounters\x18\x05 \x01(\x0b\x32&.pilotfish.internal.v1.ScoringCounters\x12\'\n\x08segments\x18\x06 \x03(\x0b\x32\x15.pilotfish.v1.Ranking\x12?\n\tprospects\x18\x07 \x03(\x0b\x32,.pilotfish.internal.v1.Report.ProspectsEntry\x1aR\n\x0eProspectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .pilotfish.internal.v1.Prospects:\x02\x38\x01\"\xe0\x02\n\tProspects\x12+\n\x05\x64oubt\x18\x01 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt\x12+\n\x05\x64rawn\x18\x02 \x03(\x0b\x32\x1c.pilotfish.internal.v1.Drawn\x12>\n\x07reasons\x18\x03 \x03(\x0b\x32-.pilotfish.internal.v1.Prospects.ReasonsEntry\x12<\n\x06\x64oubts\x18\x04 \x03(\x0b\x32,.pilotfish.internal.v1.Prospects.DoubtsEntry\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aK\n\x0b\x44oubtsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt:\x02\x38\x01\";\n\x05\x44oubt\x12\"\n\x05state\x18\x01 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\"<\n\x05\x44rawn\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\tobjective\x18\x02 \x01(\t\x12\r\n\x05\x64raws\x18\x03 \x03(\x01\"\xb9\x07\n\x0fScoringCounters\x12\r\n\x05items\x18\x01 \x01(\x04\x12\x15\n\ritems_evicted\x18\x02 \x01(\x04\x12W\n\x11requests_rejected\x18\x03 \x03(\x0b\x32<.pilotfish.internal.v1.ScoringCounters.RequestsRejectedEntry\x12\x14\n\x0cwindow_items\x18\x04 \x01(\x04\x12\x14\n\x0cwindow_bytes\x18\x05 \x01(\x04\x12\x0f\n\x07round_s\x18\x06 \x01(\x01\x12\r\n\x05\x63pu_s\x18\x07 \x01(\x01\x12M\n\x0cshadow_items\x18\x08 \x03(\x0b\x32\x37.pilotfish.internal.v1.ScoringCounters.ShadowItemsEntry\x12\x45\n\x08shadow_s\x18\t \x03(\x0b\x32\x33.pilotfish.internal.v1.ScoringCounters.ShadowSEntry\x12S\n\x0fshadow_failures\x18\n \x03(\x0b\x32:.pilotfish.internal.v1.ScoringCounters.ShadowFailuresEntry\x12\x14\n\x0c\x61nswers_seen\x18\x0b \x01(\x04\x12\x16\n\x0eresident_bytes\x18\x0c \x01(\x04\x12Q\n\x0eshadow_timings\x18\r \x03(\x0b\x32\x39.pilotfish.internal.v1.ScoringCounters.ShadowTimingsEntry\x12\x12\n\nbacked_off\x18\x0e \x01(\x08\x12\x1a\n\rlatency_ratio\x18\x0f \x01(\x01H\x00\x88\x01\x01\x1a\x37\n\x15RequestsRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x32\n\x10ShadowItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a.\n\x0cShadowSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x35\n\x13ShadowFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1aY\n\x12ShadowTimingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.pilotfish.internal.v1.ShadowTiming:\x02\x38\x01\x42\x10\n\x0e_latency_ratio\"\\\n\x0cShadowTiming\x12\x12\n\nbatch_size\x18\x01 \x01(\x04\x12\x0c\n\x04runs\x18\x02 \x01(\x04\x12\x18\n\x10lower_quartile_s\x18\x03 \x01(\x01\x12\x10\n\x08median_s\x18\x04 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,33 +54,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESIRED']._serialized_start=252
   _globals['_DESIRED']._serialized_end=302
   _globals['_OBSERVATION']._serialized_start=305
-  _globals['_OBSERVATION']._serialized_end=485
-  _globals['_REPORT']._serialized_start=488
-  _globals['_REPORT']._serialized_end=884
-  _globals['_REPORT_PROSPECTSENTRY']._serialized_start=802
-  _globals['_REPORT_PROSPECTSENTRY']._serialized_end=884
-  _globals['_PROSPECTS']._serialized_start=887
-  _globals['_PROSPECTS']._serialized_end=1239
-  _globals['_PROSPECTS_REASONSENTRY']._serialized_start=1116
-  _globals['_PROSPECTS_REASONSENTRY']._serialized_end=1162
-  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_start=1164
-  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_end=1239
-  _globals['_DOUBT']._serialized_start=1241
-  _globals['_DOUBT']._serialized_end=1300
-  _globals['_DRAWN']._serialized_start=1302
-  _globals['_DRAWN']._serialized_end=1362
-  _globals['_SCORINGCOUNTERS']._serialized_start=1365
-  _globals['_SCORINGCOUNTERS']._serialized_end=2252
-  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_start=1951
-  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_end=2006
-  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_start=2008
-  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_end=2058
-  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_start=2060
-  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_end=2106
-  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_start=2108
-  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_end=2161
-  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_start=2163
-  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_end=2252
-  _globals['_SHADOWTIMING']._serialized_start=2254
-  _globals['_SHADOWTIMING']._serialized_end=2346
+  _globals['_OBSERVATION']._serialized_end=557
+  _globals['_REPORT']._serialized_start=560
+  _globals['_REPORT']._serialized_end=956
+  _globals['_REPORT_PROSPECTSENTRY']._serialized_start=874
+  _globals['_REPORT_PROSPECTSENTRY']._serialized_end=956
+  _globals['_PROSPECTS']._serialized_start=959
+  _globals['_PROSPECTS']._serialized_end=1311
+  _globals['_PROSPECTS_REASONSENTRY']._serialized_start=1188
+  _globals['_PROSPECTS_REASONSENTRY']._serialized_end=1234
+  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_start=1236
+  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_end=1311
+  _globals['_DOUBT']._serialized_start=1313
+  _globals['_DOUBT']._serialized_end=1372
+  _globals['_DRAWN']._serialized_start=1374
+  _globals['_DRAWN']._serialized_end=1434
+  _globals['_SCORINGCOUNTERS']._serialized_start=1437
+  _globals['_SCORINGCOUNTERS']._serialized_end=2390
+  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_start=2071
+  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_end=2126
+  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_start=2128
+  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_end=2178
+  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_start=2180
+  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_end=2226
+  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_start=2228
+  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_end=2281
+  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_start=2283
+  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_end=2372
+  _globals['_SHADOWTIMING']._serialized_start=2392
+  _globals['_SHADOWTIMING']._serialized_end=2484
 # @@protoc_insertion_point(module_scope)

@@ -87,6 +87,8 @@ class Observation(_message.Message):
     SEGMENT_FIELD_NUMBER: _builtins.int
     HTTP_REQUEST_FIELD_NUMBER: _builtins.int
     HTTP_RESPONSE_FIELD_NUMBER: _builtins.int
+    ASKED_S_FIELD_NUMBER: _builtins.int
+    LATENCY_S_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     v2_request: _builtins.bytes
     """A captured call: inference.ModelInferRequest and ModelInferResponse as they were on the wire."""
@@ -96,6 +98,11 @@ class Observation(_message.Message):
     http_request: _builtins.bytes
     """Or an HTTP call's bodies: V2 as JSON, with binary data after it or without, or V1 as JSON."""
     http_response: _builtins.bytes
+    asked_s: _builtins.float
+    """When the model server had the request, on the clock that both processes share, and how long it took to
+    answer; absent where the capture does not see that.
+    """
+    latency_s: _builtins.float
     @_builtins.property
     def pushed(self) -> _traffic_pb2.ObserveRequest:
         """Or an item that was pushed."""
@@ -110,12 +117,21 @@ class Observation(_message.Message):
         segment: _builtins.bytes = ...,
         http_request: _builtins.bytes = ...,
         http_response: _builtins.bytes = ...,
+        asked_s: _builtins.float | None = ...,
+        latency_s: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["pushed", b"pushed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asked_s", b"_asked_s", "_latency_s", b"_latency_s", "asked_s", b"asked_s", "latency_s", b"latency_s", "pushed", b"pushed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "http_request", b"http_request", "http_response", b"http_response", "pushed", b"pushed", "segment", b"segment", "v2_request", b"v2_request", "v2_response", b"v2_response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asked_s", b"_asked_s", "_latency_s", b"_latency_s", "asked_s", b"asked_s", "endpoint", b"endpoint", "http_request", b"http_request", "http_response", b"http_response", "latency_s", b"latency_s", "pushed", b"pushed", "segment", b"segment", "v2_request", b"v2_request", "v2_response", b"v2_response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__asked_s: _TypeAlias = _typing.Literal["asked_s"]  # noqa: Y015
+    _WhichOneofArgType__asked_s: _TypeAlias = _typing.Literal["_asked_s", b"_asked_s"]  # noqa: Y015
+    _WhichOneofReturnType__latency_s: _TypeAlias = _typing.Literal["latency_s"]  # noqa: Y015
+    _WhichOneofArgType__latency_s: _TypeAlias = _typing.Literal["_latency_s", b"_latency_s"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asked_s) -> _WhichOneofReturnType__asked_s | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_s) -> _WhichOneofReturnType__latency_s | None: ...
 
 Global___Observation: _TypeAlias = Observation  # noqa: Y015
 
@@ -441,6 +457,8 @@ class ScoringCounters(_message.Message):
     ANSWERS_SEEN_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
     SHADOW_TIMINGS_FIELD_NUMBER: _builtins.int
+    BACKED_OFF_FIELD_NUMBER: _builtins.int
+    LATENCY_RATIO_FIELD_NUMBER: _builtins.int
     items: _builtins.int
     """Items that entered the window."""
     items_evicted: _builtins.int
@@ -451,6 +469,10 @@ class ScoringCounters(_message.Message):
     answers_seen: _builtins.int
     """Items whose incumbent answer was seen in the traffic."""
     resident_bytes: _builtins.int
+    backed_off: _builtins.bool
+    """Whether shadow work pauses, or is tried again, for what it did to the model server's latency."""
+    latency_ratio: _builtins.float
+    """That latency beside shadow work over the latency in rests from it; absent while not known."""
     @_builtins.property
     def requests_rejected(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Sampled requests that could not become items, by reason."""
@@ -483,12 +505,16 @@ class ScoringCounters(_message.Message):
         answers_seen: _builtins.int = ...,
         resident_bytes: _builtins.int = ...,
         shadow_timings: _abc.Mapping[_builtins.str, Global___ShadowTiming] | None = ...,
+        backed_off: _builtins.bool = ...,
+        latency_ratio: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio", "latency_ratio", b"latency_ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers_seen", b"answers_seen", "cpu_s", b"cpu_s", "items", b"items", "items_evicted", b"items_evicted", "requests_rejected", b"requests_rejected", "resident_bytes", b"resident_bytes", "round_s", b"round_s", "shadow_failures", b"shadow_failures", "shadow_items", b"shadow_items", "shadow_s", b"shadow_s", "shadow_timings", b"shadow_timings", "window_bytes", b"window_bytes", "window_items", b"window_items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio", "answers_seen", b"answers_seen", "backed_off", b"backed_off", "cpu_s", b"cpu_s", "items", b"items", "items_evicted", b"items_evicted", "latency_ratio", b"latency_ratio", "requests_rejected", b"requests_rejected", "resident_bytes", b"resident_bytes", "round_s", b"round_s", "shadow_failures", b"shadow_failures", "shadow_items", b"shadow_items", "shadow_s", b"shadow_s", "shadow_timings", b"shadow_timings", "window_bytes", b"window_bytes", "window_items", b"window_items"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__latency_ratio: _TypeAlias = _typing.Literal["latency_ratio"]  # noqa: Y015
+    _WhichOneofArgType__latency_ratio: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_ratio) -> _WhichOneofReturnType__latency_ratio | None: ...
 
 Global___ScoringCounters: _TypeAlias = ScoringCounters  # noqa: Y015
 
