@@ -140,8 +140,9 @@ def monitored(
             alertmanager=alertmanager.address,
         ) as prometheus,
     ):
-        wrong = traffic_pb2.Tensor(name="other", datatype="FP32", shape=[1, 1], contents=bytes(4))
-        sidecar.traffic.Observe(iter([traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[wrong])]))
+        nothing = np.full(64, np.nan, dtype=np.float32).tobytes()
+        tensor = traffic_pb2.Tensor(name=digits.INPUT, datatype="FP32", shape=[1, 64], contents=nothing)
+        sidecar.traffic.Observe(iter([traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor])]))
         yield Monitored(sidecar, prometheus, alertmanager)
     admin.shutdown()
     admin.server_close()
