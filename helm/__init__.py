@@ -1,0 +1,1 @@
+"""The Helm chart, and what writes the parts of it that follow from something else."""
