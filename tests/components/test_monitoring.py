@@ -188,12 +188,8 @@ def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> 
     monitored.send("rotated", 50)
     dashboard = json.loads((FILES / "dashboard.json").read_text())
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
-    queries = {
-        target["expr"]: panel["title"]
-        for panel in panels
-        for target in panel["targets"]
-        if not any(name in target["expr"] for name in PENDING)
-    }
+    queries = {target["expr"]: panel["title"] for panel in panels for target in panel["targets"]}
+    pending = {query for query in queries if any(name in query for name in PENDING)}
     values = {
         "$namespace": ".*",
         "$job": "pilotfish",
@@ -215,13 +211,7 @@ def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> 
             query: title for query, title in queries.items() if not monitored.prometheus.query(filled(query))
         }
 
-    eventually(lambda: not empty(), "series", empty)
-
-
-def test_no_metric_that_panels_wait_for_is_there_yet(monitored: Monitored) -> None:
-    with urllib.request.urlopen(f"{monitored.sidecar.http}/metrics", timeout=WAIT_S) as response:
-        text = response.read().decode()
-    assert not [name for name in PENDING if name in text], "take it out of PENDING"
+    eventually(lambda: empty().keys() == pending, "series of all queries, but of those in PENDING", empty)
 
 
 def test_grafana_asks_what_prometheus_asks(monitored: Monitored) -> None:
