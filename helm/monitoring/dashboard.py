@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, timeseries
@@ -44,13 +45,13 @@ def dashboard_json() -> str:
         .time("now-6h", "now")
         .timezone("browser")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .readonly()
         .variables(_variables())
     )
+    number = itertools.count(1)
     for title, panels in {**RANKING_ROWS, **SERVICE_ROWS}.items():
-        made.with_row(dashboard.Row(title))
+        made.with_row(dashboard.Row(title).id(next(number)))
         for panel in panels:
-            made.with_panel(_built(panel))
+            made.with_panel(_built(panel).id(next(number)))
     return JSONEncoder(sort_keys=True, indent=2).encode(made.build()) + "\n"
 
 
@@ -100,10 +101,10 @@ def _built(panel: Panel) -> _Builder:
 
 
 def _drawn(kind: Kind) -> _Builder:
-    if kind is Kind.NAME:
-        return stat.Panel().text_mode(looks.BigValueTextMode.NAME).graph_mode(looks.BigValueGraphMode.NONE)
-    if kind is Kind.NUMBER:
-        return stat.Panel().graph_mode(looks.BigValueGraphMode.NONE)
+    if kind in {Kind.NAME, Kind.NUMBER}:
+        shown = looks.BigValueTextMode.NAME if kind is Kind.NAME else looks.BigValueTextMode.VALUE
+        newest = common.ReduceDataOptions().calcs(["lastNotNull"])
+        return stat.Panel().text_mode(shown).graph_mode(looks.BigValueGraphMode.NONE).reduce_options(newest)
     if kind is Kind.STATES:
         return (
             statetimeline.Panel()
@@ -119,10 +120,15 @@ def _drawn(kind: Kind) -> _Builder:
                 ]
             )
         )
-    lines = timeseries.Panel().tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI))
+    lines = (
+        timeseries.Panel()
+        .tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI))
+        .legend(common.VizLegendOptions().show_legend(show_legend=True))
+    )
     if kind is Kind.BAND:
         lines.repeat("candidate").min(0).max(1)
-        lines.override_by_name("high", [model.DynamicConfigValue(id_val="custom.fillBelowTo", value="low")])
-        for bound in ("low", "high"):
-            lines.override_by_name(bound, [model.DynamicConfigValue(id_val="custom.lineWidth", value=0)])
+        thin = model.DynamicConfigValue(id_val="custom.lineWidth", value=0)
+        filled = model.DynamicConfigValue(id_val="custom.fillBelowTo", value="low")
+        shade = model.DynamicConfigValue(id_val="custom.fillOpacity", value=20)
+        lines.override_by_name("low", [thin]).override_by_name("high", [thin, filled, shade])
     return lines

@@ -114,7 +114,7 @@ _ESTIMATES: Final = (
 _MEASURE = f'avg by (candidate, measure) (pilotfish_candidate_measure{{{ENDPOINT}, measure=~"$measure"}})'
 _DRIFT: Final = (
     Panel(
-        "$measure by candidate",
+        "Adaptivity by candidate: $measure",
         "none",
         ((_MEASURE, "{{candidate}} {{measure}}"),),
         text="How like what each was trained on the traffic is; `pilotfish measures` explains all.",

@@ -85,8 +85,8 @@ avg_over_time(pilotfish_shadow_backed_off[15m]) > 0.5
         lasting="5m",
         severity=Severity.WARNING,
         summary="Shadow work of {{ $labels.endpoint }} is held back most of the time",
-        description="In {{ $value | humanizePercentage }} of the last 15 minutes candidates of "
-        "{{ $labels.endpoint }} were not asked, as that would have cost the live traffic more than it may.",
+        description="In {{ $value | humanizePercentage }} of the last 15 minutes the candidates of "
+        "{{ $labels.endpoint }} were held back, as asking them slowed the model server more than it may.",
     ),
     Alert(
         name="PilotfishConfigurationRefused",

@@ -101,7 +101,7 @@ _COST: Final = (
         "Held back for the live traffic",
         "percentunit",
         ((f"avg(pilotfish_shadow_backed_off{{{ENDPOINT}}})", "backed off"),),
-        text="Share of the pods that ask no candidate at the moment.",
+        text="Share of the pods whose candidates are not asked, as that slowed the model server.",
     ),
 )
 _HEALTH: Final = (

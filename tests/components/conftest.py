@@ -28,6 +28,20 @@ def envoy_program() -> Path:
 
 
 @pytest.fixture(scope="session")
+def prometheus_programs() -> Path:
+    path = Path(os.environ.get("PILOTFISH_PROMETHEUS", ""))
+    missing = [
+        name for name in ("prometheus", "promtool", "prometheus-alertmanager") if not (path / name).is_file()
+    ]
+    if missing:
+        pytest.fail(
+            f"PILOTFISH_PROMETHEUS is {str(path)!r}, which lacks {', '.join(missing)}: unpack Debian's "
+            "packages prometheus and prometheus-alertmanager and name their usr/bin"
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models of digits with their profiles, by `NAMES`."""
     path = tmp_path_factory.mktemp("digits")
