@@ -126,7 +126,7 @@ def order_doubt(
     if (alike := concord(evidence, support, estimate.value)) < resolved:
         return (
             State.TIED,
-            f"a consensus of equal votes orders them otherwise: rank correlation {alike:.2f} < {resolved:.2f}",
+            f"a consensus of equal votes orders otherwise: rank correlation {alike:.2f} < {resolved:.2f}",
         )
     return None
 
