@@ -30,12 +30,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.cases import cases
-from benchmarks.selection.errors import error_models, judged_windows
 from benchmarks.selection.judge import Verdict, judge
+from benchmarks.selection.learning import Windows, learn, windows
 from benchmarks.selection.report import tables
 from benchmarks.selection.summary import bars, target_figures, undefined, workload_figures
 from benchmarks.selection.workloads import DIGITS, WORKLOADS, Workload
-from sidecar.accuracy.error_model import Judged
 from sidecar.domain.errors import InvalidError
 
 _PACKAGES = ("pilotfish", "numpy", "onnxruntime", "scikit-learn", "scipy", "skl2onnx")
@@ -62,7 +61,7 @@ def main() -> int:
     chosen, absent = _present([known[name] for name in names], options.data)
     for workload in absent:
         console.print(f"{workload.name}: skipped, there is no {workload.file} in --data")
-    windows: dict[str, list[Judged]] = {}
+    found: dict[str, list[Windows]] = {}
     verdicts: dict[str, list[Verdict]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -80,11 +79,11 @@ def main() -> int:
         # Twice, from the cache: all targets at once would take gigabytes.
         try:
             for workload in chosen:
-                windows[workload.name] = judged_windows(made(workload))
+                found[workload.name] = windows(made(workload))
                 progress.advance(task)
-            models = error_models(windows, frozenset(one.name for one in known.values() if one.control))
+            learned = learn(found, frozenset(one.name for one in known.values() if one.control))
             for workload in chosen:
-                judged = [judge(case, models[workload.name]) for case in made(workload)]
+                judged = [judge(case, learned[workload.name]) for case in made(workload)]
                 if judged:
                     verdicts[workload.name] = judged
                 else:
@@ -105,7 +104,7 @@ def main() -> int:
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
             "seconds": seconds,
             "summary": [asdict(bar) for bar in reached],
-            "error_models": {name or "shipped": asdict(model) for name, model in models.items()},
+            "learned": {name or "shipped": asdict(one) for name, one in learned.items()},
             "undefined": {name: undefined(judged) for name, judged in verdicts.items()},
             "segments": {verdict.target: verdict.segments for verdict in targets if verdict.segments},
             "targets": [target_figures(verdict) for verdict in targets],

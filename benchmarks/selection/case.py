@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from sidecar.accuracy.error_model import ErrorModel
+from sidecar.accuracy.learned import Learned
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import Ranking
 from sidecar.domain.tensors import Array
@@ -23,7 +24,7 @@ class Case:
         sources: the source domain of each; empty where nothing is known of it.
         evidence: what the ranking sees.
         truth: the items' true classes as places in `evidence.labels` [n]; -1 where it has no such class.
-        rank: makes the default ranking, with an error model that was not fitted on this workload.
+        rank: makes the default ranking, with what was not learned on this workload.
         unavailable: why the others cannot be compared, by name.
         rank_part: makes it from the items of these numbers alone; None where that takes their inputs.
         segments: the kind of traffic of each item, which the ranking never sees [n]; None where unknown.
@@ -31,12 +32,12 @@ class Case:
 
     workload: str
     target: str
-    quality: str
+    quality: Literal["accuracy", "f1"]
     names: tuple[str, ...]
     sources: tuple[str, ...]
     evidence: Evidence
     truth: Array
-    rank: Callable[[ErrorModel], Ranking]
+    rank: Callable[[Learned], Ranking]
     unavailable: Mapping[str, str] = field(default_factory=dict)
-    rank_part: Callable[[Array], Ranking] | None = None
+    rank_part: Callable[[Array, Learned], Ranking] | None = None
     segments: Array | None = None

@@ -66,7 +66,7 @@ def _case(workload: Workload, target: Target) -> Case:
         sources=tuple(target.sources[name] for name in names),
         evidence=evidence,
         truth=np.array([place.get(label, -1) for label in labels]),
-        rank=lambda error_model: scorer.rank(error_model).ranking,
+        rank=lambda learned: scorer.rank(learned).ranking,
         unavailable=unavailable,
     )
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.selection.case import Case
-from benchmarks.selection.score import Score, accuracies, rare_f1, score
+from benchmarks.selection.score import Score, accuracies, qualities, score
 from benchmarks.selection.segments import mixed
-from sidecar.accuracy.error_model import ErrorModel
+from sidecar.accuracy.learned import Learned
 from sidecar.domain.ranking import Estimate, State
 from sidecar.measures.table import MEASURES, measure_all
 
@@ -50,12 +50,12 @@ class Verdict:
     segments: dict[str, float]
 
 
-def judge(case: Case, error_model: ErrorModel) -> Verdict:
+def judge(case: Case, learned: Learned) -> Verdict:
     """Ranks a target's candidates and compares with the truth."""
     votes = case.evidence.votes
     accuracy = accuracies(votes, case.truth)
-    quality = rare_f1(votes, case.truth) if case.quality == "f1" else accuracy
-    ranking = case.rank(error_model)
+    quality = qualities(case.quality, votes, case.truth)
+    ranking = case.rank(learned)
     by_name = {one.name: one for one in ranking.candidates}
     estimates = [by_name[name].accuracy for name in case.names]
     pairs = [(one, true) for one, true in zip(estimates, accuracy.tolist(), strict=True) if one is not None]
@@ -82,7 +82,7 @@ def judge(case: Case, error_model: ErrorModel) -> Verdict:
         covered=sum(one.low <= true <= one.high for one, true in pairs),
         intervals=len(pairs),
         width=sum(one.high - one.low for one, _ in pairs),
-        segments=mixed(case, ranking),
+        segments=mixed(case, ranking, learned),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.corpus import LIVE_ROWS
-from sidecar.accuracy.error_model import ErrorModel
+from sidecar.accuracy.learned import Learned
 from sidecar.domain.ranking import Ranking
 from sidecar.domain.tensors import Array
 from sidecar.ranking.order import RankSettings
@@ -58,9 +58,9 @@ def cases(workload: str, folder: Path, *, seed: int, said: Callable[[str], None]
             )
 
 
-def _rank(sample: Predictions, error_model: ErrorModel) -> Ranking:
-    return rank_predictions(sample, RankSettings(error_model=error_model))
+def _rank(sample: Predictions, learned: Learned) -> Ranking:
+    return rank_predictions(sample, RankSettings(learned=learned))
 
 
-def _rank_part(sample: Predictions, items: Array) -> Ranking:
-    return rank_predictions(sample.take(items), RankSettings(find_segments=False))
+def _rank_part(sample: Predictions, items: Array, learned: Learned) -> Ranking:
+    return rank_predictions(sample.take(items), RankSettings(learned=learned, find_segments=False))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 import numpy as np
 
 from sidecar.domain.tensors import Array, Floats
 from sidecar.ranking.score import spearman
+
+# A ranking below this rank correlation is bad, and should say so.
+BAD: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,11 @@ def accuracies(votes: Array, truth: Array) -> Floats:
         truth: true classes [n].
     """
     return np.asarray((votes == truth).mean(axis=1))
+
+
+def qualities(kind: Literal["accuracy", "f1"], votes: Array, truth: Array) -> Floats:
+    """What makes a candidate good: accuracy, or F1 of the rarest class [C]; arguments as in `accuracies`."""
+    return rare_f1(votes, truth) if kind == "f1" else accuracies(votes, truth)
 
 
 def rare_f1(votes: Array, truth: Array) -> Floats:

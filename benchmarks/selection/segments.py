@@ -6,10 +6,11 @@ import numpy as np
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.score import mixed_regret
+from sidecar.accuracy.learned import Learned
 from sidecar.domain.ranking import Ranking
 
 
-def mixed(case: Case, whole: Ranking) -> dict[str, float]:
+def mixed(case: Case, whole: Ranking, learned: Learned) -> dict[str, float]:
     """Regret against the best candidate of each true kind of traffic, by the way of ranking.
 
     `unsegmented` takes the one pick of a ranking without segments, `segmented` the pick of each
@@ -19,6 +20,7 @@ def mixed(case: Case, whole: Ranking) -> dict[str, float]:
     Args:
         case: the target.
         whole: its ranking, segments on.
+        learned: what that was made with.
     """
     if case.segments is None or case.rank_part is None:
         return {}
@@ -35,9 +37,9 @@ def mixed(case: Case, whole: Ranking) -> dict[str, float]:
     apart = np.zeros(len(everything), dtype=np.int64)
     for kind in np.unique(case.segments):
         items = np.flatnonzero(case.segments == kind)
-        apart[items] = pick(case.rank_part(items))
+        apart[items] = pick(case.rank_part(items, learned))
     served = {
-        "unsegmented": np.full(len(everything), pick(case.rank_part(everything))),
+        "unsegmented": np.full(len(everything), pick(case.rank_part(everything, learned))),
         "segmented": segmented,
         "apart": apart,
     }

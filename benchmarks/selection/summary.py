@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.selection.judge import SURE, Verdict
-from benchmarks.selection.score import Score
+from benchmarks.selection.score import BAD, Score
 from benchmarks.selection.workloads import WORKLOADS
 from sidecar.domain.ranking import State
 from sidecar.measures.table import MEASURES
@@ -22,8 +22,6 @@ _CONTROLS: Final = frozenset(workload.name for workload in WORKLOADS if workload
 # A pool at chance, by the end of its name.
 _CHANCE_POOL: Final = "/wnli"
 _FIGURES: Final = tuple(field.name for field in fields(Score))
-# A ranking below this rank correlation is bad, and should say so.
-_BAD: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +170,8 @@ def _regret_bars(figures: Mapping[str, Any]) -> Iterable[Bar]:
 
 
 def _abstention_bars(verdicts: Sequence[Verdict]) -> Iterable[Bar]:
-    bad = [verdict for verdict in verdicts if (verdict.default.spearman or 0.0) < _BAD]
-    good = [verdict for verdict in verdicts if (verdict.default.spearman or 0.0) >= _BAD]
+    bad = [verdict for verdict in verdicts if (verdict.default.spearman or 0.0) < BAD]
+    good = [verdict for verdict in verdicts if (verdict.default.spearman or 0.0) >= BAD]
     sure = _mean(verdict.default.regret for verdict in verdicts if verdict.state in SURE)
     unsure = _mean(verdict.default.regret for verdict in verdicts if verdict.state not in SURE)
     hopeless = [
@@ -182,7 +180,7 @@ def _abstention_bars(verdicts: Sequence[Verdict]) -> Iterable[Bar]:
         if verdict.workload in _CONTROLS or verdict.target.endswith(_CHANCE_POOL)
     ]
     yield _bar(
-        f"abstains where the ranking is bad (Spearman < {_BAD})",
+        f"abstains where the ranking is bad (Spearman < {BAD})",
         ">= 0.85",
         lambda value: value >= 0.85,
         _mean(float(verdict.state not in SURE) for verdict in bad),

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidecar.accuracy.error_model import ErrorModel
-from sidecar.accuracy.nearness import nearness
 from sidecar.accuracy.support import Support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import Estimate
@@ -88,8 +87,7 @@ def correctness(
     Args:
         evidence: at least one item and one candidate.
         support: what the inputs say of each.
-        weights: how much of a vote each candidate has on the whole window [C]; copies share one, which a
-            part that is easy for all would not show.
+        weights: how much of a vote each candidate has [C].
         rng: for the draws; equal states give equal draws, whatever the order of the items.
         draws: how many.
 
@@ -99,7 +97,6 @@ def correctness(
     votes = evidence.votes
     items = votes.shape[1]
     patterns, place, counts = np.unique(votes, axis=1, return_inverse=True, return_counts=True)
-    weights = weights * nearness(support.distances)
     if support.fits.any():
         weights = np.where(support.strange, weights * _STRANGER, weights)
     # A vote of less than one blurs the consensus: the strongest is whole.

@@ -7,19 +7,19 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.accuracy.estimate import AccuracyEstimate
 from sidecar.accuracy.nearness import shares_below
 from sidecar.accuracy.support import SUPPORTED, Support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.ranking import State
-from sidecar.domain.tensors import Array, Floats
-from sidecar.measures.likeness import duplicate_weights, pairwise_agreement, pool_beyond_chance
+from sidecar.domain.tensors import Floats
+from sidecar.measures.dawid_skene import flat_consensus
+from sidecar.measures.likeness import duplicate_weights, pool_beyond_chance
 
 # Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
 NEAR_CHANCE: Final = 0.1
 NO_SUPPORT: Final = (State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic")
-# Consensus adds so little to plain agreement where all candidates are good, or where they share errors.
-_LITTLE = 0.06
 
 
 def too_few(items: int, min_items: int) -> tuple[State, str] | None:
@@ -104,7 +104,49 @@ def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple
             State.TIED,
             "candidates from two sources, and the traffic is like neither: nothing tells which one is right",
         )
-    return _contradiction(evidence.votes, support.distances, consensus)
+    return _contradiction(support.distances, consensus)
+
+
+def order_doubt(
+    evidence: Evidence, support: Support, estimate: AccuracyEstimate, resolved: float
+) -> tuple[State, str] | None:
+    """Tells why the order deserves no trust where the pool does.
+
+    Args:
+        evidence: of at least two candidates, with at least one item.
+        support: what the inputs say of each.
+        estimate: of their accuracies.
+        resolved: the least that an order must promise.
+    """
+    if (expected := estimate.resolution()) < resolved:
+        return (
+            State.TIED,
+            f"estimates err more than they differ: expected correlation {expected:.2f} < {resolved:.2f}",
+        )
+    if (alike := concord(evidence, support, estimate.value)) < resolved:
+        return (
+            State.TIED,
+            f"a consensus of equal votes orders otherwise: rank correlation {alike:.2f} < {resolved:.2f}",
+        )
+    return None
+
+
+def concord(evidence: Evidence, support: Support, values: Floats) -> float:
+    """Rank correlation of estimates with a consensus of equal votes over the whole window.
+
+    Where a source fits the traffic, votes are weighed by that for a reason: then it is 1, as where one of the
+    two orders nothing.
+
+    Args:
+        evidence: of at least two candidates, with at least one item.
+        support: what the inputs say of each.
+        values: estimates [C].
+    """
+    if support.fits.any():
+        return 1.0
+    equal = np.array([one.value for one in flat_consensus(evidence)])
+    found = _rank_correlation(equal, values)
+    return 1.0 if found is None else found
 
 
 def _sources(profiles: Sequence[SourceProfile | None]) -> int:
@@ -117,16 +159,19 @@ def _sources(profiles: Sequence[SourceProfile | None]) -> int:
     return len({(one.mean.tobytes(), one.variance.tobytes()) for one in profiles if one})
 
 
-def _contradiction(votes: Array, distances: Floats, consensus: Floats) -> tuple[State, str] | None:
-    """Whether the consensus prefers those from the farthest sources, and little else speaks for it."""
-    if not np.isfinite(distances).all() or np.ptp(distances) == 0 or np.ptp(consensus) == 0:
-        return None
-    alike = pairwise_agreement(votes)
-    others = (alike.sum(axis=1) - 1) / (len(alike) - 1)
-    order = np.corrcoef(shares_below(consensus), shares_below(distances))[0, 1]
-    if order <= 0 or (consensus - others).mean() >= _LITTLE:
+def _contradiction(distances: Floats, consensus: Floats) -> tuple[State, str] | None:
+    """Whether the consensus prefers those from the farthest sources."""
+    order = _rank_correlation(distances, consensus) if np.isfinite(distances).all() else None
+    if order is None or order <= 0:
         return None
     return (
         State.OUT_OF_SUPPORT,
         f"answers and inputs disagree: consensus prefers sources farther away, rank correlation {order:.2f}",
     )
+
+
+def _rank_correlation(one: Floats, other: Floats) -> float | None:
+    """Spearman's; None where one of the two orders nothing."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return None
+    return float(np.corrcoef(shares_below(one), shares_below(other))[0, 1])

@@ -8,10 +8,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from sidecar.accuracy.error_model import FITTED, ErrorModel
 from sidecar.accuracy.estimate import Correctness, correctness, estimate_accuracy
+from sidecar.accuracy.learned import LEARNED, Learned
+from sidecar.accuracy.nearness import nearness
 from sidecar.accuracy.segments import agreement_segments
-from sidecar.accuracy.states import candidate_doubt, obstacle, pool_doubt, too_few
+from sidecar.accuracy.states import candidate_doubt, obstacle, order_doubt, pool_doubt, too_few
 from sidecar.accuracy.support import Support, support
 from sidecar.domain.evidence import Evidence, SegmentEvidence
 from sidecar.domain.ranking import (
@@ -33,8 +34,6 @@ from sidecar.ranking.by_support import support_ranks, support_state, support_sta
 from sidecar.ranking.decision import BY_ACCURACY, Preference, decide, estimate_draws
 from sidecar.ranking.objectives import ACCURACY
 
-# An order that is expected to correlate less than this with the truth may well say nothing.
-RESOLVED = 0.5
 # Items that were grouped by who agrees on them flatter those who agree there: on 11 pools 90 % intervals
 # held 68 % of the truth, with errors three times as large 93 %.
 _FOUND_WIDENING = 3.0
@@ -52,7 +51,7 @@ class RankSettings:
         preference: what puts the candidates in order.
         draws: of the bootstrap.
         measures: names of those to show.
-        error_model: what consensus gets wrong.
+        learned: what other domains taught.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
     """
 
@@ -60,7 +59,7 @@ class RankSettings:
     preference: Preference = BY_ACCURACY
     draws: int = 400
     measures: tuple[str, ...] = DEFAULT
-    error_model: ErrorModel = FITTED
+    learned: Learned = LEARNED
     find_segments: bool = True
 
 
@@ -106,8 +105,9 @@ class _View:
     evidence: Evidence
     support: Support
 
-    def judged(self, weights: Floats, rng: np.random.Generator, draws: int) -> Correctness:
-        return correctness(self.evidence, self.support, weights, rng, draws)
+    def judged(self, weights: Floats, rng: np.random.Generator, settings: RankSettings) -> Correctness:
+        near = nearness(self.support.distances, settings.learned.falloff)
+        return correctness(self.evidence, self.support, weights * near, rng, settings.draws)
 
     def ranked(
         self,
@@ -137,13 +137,10 @@ class _View:
         hindered = few or obstacle(evidence)
         if hindered is not None:
             return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
-        estimate = estimate_accuracy(parts, evidence.votes, self.support, settings.error_model, rng)
-        doubt = pool_doubt(evidence, self.support, estimate.consensus)
-        if doubt is None and (resolution := estimate.resolution()) < RESOLVED:
-            doubt = (
-                State.TIED,
-                f"estimates err more than they differ: expected correlation {resolution:.2f} < {RESOLVED}",
-            )
+        estimate = estimate_accuracy(parts, evidence.votes, self.support, settings.learned.errors, rng)
+        doubt = pool_doubt(evidence, self.support, estimate.consensus) or order_doubt(
+            evidence, self.support, estimate, settings.learned.resolved
+        )
         level = settings.preference.level
         estimated = []
         doubts = {}
@@ -216,8 +213,9 @@ def rank(
     all_parts = [one for found in [*judged, left] for one in found]
     drawn = _Costs.drawn(costs, settings.draws, rng)
     ranking = whole.ranked(names, all_parts, drawn, rng, settings)
-    model = settings.error_model if segments else settings.error_model.widened(_FOUND_WIDENING)
-    own = replace(settings, error_model=model)
+    own = settings
+    if not segments:
+        own = replace(settings, learned=settings.learned.widened(_FOUND_WIDENING))
     shown = [
         Segment(
             part.name,
@@ -272,16 +270,17 @@ def _judged(
     rest = np.ones(evidence.probabilities.shape[1], dtype=bool)
     if not evidence.labels or not len(rest):
         return [[] for _ in views], []
+    # Of the whole window: a part that is easy for all would not tell copies apart.
     weights = duplicate_weights(evidence.probabilities, evidence.votes)
     judged: list[list[Correctness]] = []
     for part, view in zip(parts, views, strict=True):
         enough = part.items.sum() >= settings.min_items
-        judged.append([view.judged(weights, rng, settings.draws)] if enough else [])
+        judged.append([view.judged(weights, rng, settings)] if enough else [])
         rest &= ~part.items if enough else True
     if not rest.any():
         return judged, []
     left = whole if rest.all() else _viewed(evidence.where(rest, evidence.targets))
-    return judged, [left.judged(weights, rng, settings.draws)]
+    return judged, [left.judged(weights, rng, settings)]
 
 
 def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator) -> list[SegmentEvidence]:

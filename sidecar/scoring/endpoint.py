@@ -10,7 +10,7 @@ from functools import reduce
 
 import numpy as np
 
-from sidecar.accuracy.error_model import FITTED, ErrorModel
+from sidecar.accuracy.learned import LEARNED, Learned
 from sidecar.config.schema import Endpoint
 from sidecar.config.schema import Segments as SegmentSettings
 from sidecar.costs import Costs
@@ -232,7 +232,7 @@ class EndpointScorer:
         self._due_at = start + self.settings.ranking.every
         return self.rank() if fresh else None
 
-    def rank(self, error_model: ErrorModel = FITTED) -> Round:
+    def rank(self, learned: Learned = LEARNED) -> Round:
         """Ranks now, by what the candidates have answered so far."""
         start, settings = self._clock(), self.settings.ranking
         self.rounds += 1
@@ -248,7 +248,7 @@ class EndpointScorer:
                 min_items=settings.min_items,
                 preference=settings.preference,
                 measures=settings.measures,
-                error_model=error_model,
+                learned=learned,
             ),
             segments=self._split(ids, available),
             costs=costs,

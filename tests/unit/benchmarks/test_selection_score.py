@@ -18,7 +18,7 @@ from benchmarks.selection.judge import judge
 from benchmarks.selection.score import accuracies, mixed_regret, rare_f1, score
 from benchmarks.selection.summary import workload_figures
 from benchmarks.selection.workloads import DIGITS
-from sidecar.accuracy.error_model import FITTED
+from sidecar.accuracy.learned import LEARNED
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import CandidateRank, Estimate, Ranking, State
 
@@ -113,7 +113,7 @@ def test_coverage_counts_the_intervals_that_hold_the_truth() -> None:
     nothing = (None,) * 3
     evidence = Evidence(nothing, nothing, nothing, ("a", "b"), np.eye(2)[votes], hard=True)
     case = Case("work", "here", "accuracy", tuple(intervals), ("",) * 3, evidence, truth, lambda _: ranking)
-    figures = workload_figures([judge(case, FITTED)])
+    figures = workload_figures([judge(case, LEARNED)])
     assert figures["default"]["coverage"] == pytest.approx(2 / 3)
     assert figures["default"]["width"] == pytest.approx(0.1)
     assert figures["default"]["abstained"] == 1
@@ -133,6 +133,6 @@ def test_digits_run_and_the_cache_gives_the_same_evidence(tmp_path: Path) -> Non
         np.testing.assert_array_equal(case.evidence.probabilities, other.evidence.probabilities)
         np.testing.assert_array_equal(case.truth, other.truth)
     assert max(accuracies(case.evidence.votes, case.truth).max() for case in made) > 0.8
-    verdict = judge(made[0], FITTED)
-    assert verdict.default == judge(again[0], FITTED).default
+    verdict = judge(made[0], LEARNED)
+    assert verdict.default == judge(again[0], LEARNED).default
     assert verdict.intervals == len(verdict.names) == 12
