@@ -23,7 +23,7 @@ import yaml
 from sidecar.domain.tensors import Array
 from tests.components.helm_chart import rendered, the
 from tests.components.running_envoy import free_port
-from tests.components.triton_server import NAMES
+from tests.components.server_process import NAMES
 
 WAIT_S = 60.0
 PROGRAM = Path(sys.executable).with_name("pilotfish")
