@@ -23,10 +23,13 @@ _MAX_STEPS = 60
 # Of the items, the share that classes may lack at a solution; and the share that counts as none.
 _BALANCED = TOLERANCE / 8
 _LEAST_USE = 1e-12
-# A Newton step must bring this share of the decrease that its slope promises (Armijo); shortened to
-# the second number it brings nothing in double precision.
+# A step must bring this share of the decrease that its slope promises (Armijo).
 _DECREASE = 1e-4
-_SHORTEST = 1e-7
+# Answers that are all alike make the curvature nearly singular: it is damped as much as a step needs to bring
+# that. Damped to the last number it brings nothing in double precision.
+_DAMPING = 1e-9
+_CHANGE = 16.0
+_LARGEST_DAMPING = 1e6
 
 
 def optimal_transport(evidence: Evidence) -> tuple[Estimate, ...]:
@@ -114,26 +117,28 @@ def _balanced(gain: Floats, capacity: Floats, prices: Floats, softness: float) -
     """Steps until every class is used to its capacity.
 
     A Sinkhorn step comes nearer whatever happens, and at once for classes that hardly anybody or
-    everybody uses; the Newton step after it settles what the classes take from each other.
+    everybody uses; the damped Newton step after it settles what the classes take from each other.
+
+    References:
+        Nocedal & Wright 2006, chapter 10: Levenberg-Marquardt.
     """
     plan = _plan(gain, capacity, prices, softness)
+    damping = _DAMPING
     for _ in range(_MAX_STEPS):
         if np.abs(plan.lack).sum() < _BALANCED:
             break
         used = np.maximum(capacity - plan.lack, _LEAST_USE)
         plan = _plan(gain, capacity, plan.prices + softness * np.log(used / capacity), softness)
-        used = capacity - plan.lack
+        used = capacity - plan.lack + _LEAST_USE
         # Prices that all rise alike change nothing: that direction gets the size of the others.
-        curvature = (
-            np.diag(used + _LEAST_USE) - plan.parts.T @ plan.parts / len(gain) + used.max() / len(used)
-        )
-        step = softness * np.linalg.solve(curvature, plan.lack)
-        # Gains lie between 0 and 1, so no price has farther to go than 1.
-        length = 1 / max(1.0, float(np.abs(step).max()))
-        while length > _SHORTEST:
-            tried = _plan(gain, capacity, plan.prices - length * step, softness)
-            if tried.cost < plan.cost - _DECREASE * length * float(step @ plan.lack):
-                plan = tried
+        curvature = np.diag(used) - plan.parts.T @ plan.parts / len(gain) + used.max() / len(used)
+        while damping < _LARGEST_DAMPING:
+            step = softness * np.linalg.solve(curvature + damping * np.diag(used), plan.lack)
+            tried = _plan(gain, capacity, plan.prices - step, softness)
+            if tried.cost < plan.cost - _DECREASE * float(step @ plan.lack):
+                plan, damping = tried, damping / _CHANGE
                 break
-            length /= 4
+            damping *= _CHANGE
+        else:
+            break
     return plan
