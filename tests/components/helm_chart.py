@@ -61,7 +61,7 @@ def the(objects: Sequence[dict[str, Any]], kind: str, name: str = "fish-pilotfis
 def faults(objects: Sequence[Mapping[str, Any]], versions: Sequence[str]) -> list[str]:
     """What the schemas of these versions of Kubernetes have against the objects."""
     told: list[str] = _asked(
-        "kubernetes_schemas.py", {"objects": objects, "versions": versions, "custom": _CUSTOM}
+        "object_schemas.py", {"objects": objects, "versions": versions, "custom": _CUSTOM}
     )
     return told
 

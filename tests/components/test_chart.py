@@ -145,6 +145,9 @@ def test_what_needs_the_prometheus_operator_is_made_where_it_is_or_is_forced() -
     assert kinds(apis=operator) == {"ServiceMonitor", "PrometheusRule", "ConfigMap"}
     assert kinds("--set", "metrics.rules.create=always") == {"PrometheusRule"}
     assert kinds("--set", "metrics.monitor.create=never", apis=operator) == {"PrometheusRule", "ConfigMap"}
+    # Injected pods are there with the webhook alone.
+    assert "PodMonitor" in {one["kind"] for one in rendered(CI["webhook"], apis=operator)}
+    assert "PodMonitor" not in {one["kind"] for one in rendered(CI["webhook"])}
 
 
 def test_rules_and_dashboards_are_the_files() -> None:
