@@ -66,7 +66,7 @@ $(SERVERS)/helm/.made: Makefile
 
 $(SERVERS)/kubernetes/.made: Makefile
 	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python $(PIP) kubernetes-validate==1.37.0
+	$(@D)/bin/python $(PIP) kubernetes-validate==1.37.0 cel-expr-python==0.1.3 'protobuf>=6'
 	@touch $@
 
 COMPONENTS := envoy triton mlserver kserve prometheus helm kubernetes

@@ -60,16 +60,28 @@ def the(objects: Sequence[dict[str, Any]], kind: str, name: str = "fish-pilotfis
 
 def faults(objects: Sequence[Mapping[str, Any]], versions: Sequence[str]) -> list[str]:
     """What the schemas of these versions of Kubernetes have against the objects."""
-    python = _program(
-        "PILOTFISH_KUBERNETES_PYTHON", "install kubernetes-validate apart and name its bin/python"
+    told: list[str] = _asked(
+        "object_schemas.py", {"objects": objects, "versions": versions, "custom": _CUSTOM}
     )
-    asked = json.dumps({"objects": objects, "versions": versions, "custom": _CUSTOM})
+    return told
+
+
+def matching(expressions: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Whether the match conditions of a webhook are true of the objects."""
+    told: list[bool] = _asked("cel_conditions.py", {"expressions": expressions, "objects": objects})
+    return told
+
+
+def _asked(script: str, what: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    python = _program(
+        "PILOTFISH_KUBERNETES_PYTHON",
+        "install kubernetes-validate and cel-expr-python apart and name their bin/python",
+    )
     result = subprocess.run(  # noqa: S603 - what is tested with
-        [python, Path(__file__).with_name("kubernetes_schemas.py")],
-        input=asked,
+        [python, Path(__file__).with_name(script)],
+        input=json.dumps(what),
         capture_output=True,
         text=True,
         check=True,
     )
-    told: list[str] = json.loads(result.stdout)
-    return told
+    return json.loads(result.stdout)

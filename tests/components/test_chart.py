@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import copy
 import os
-import ssl
-from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -147,6 +145,9 @@ def test_what_needs_the_prometheus_operator_is_made_where_it_is_or_is_forced() -
     assert kinds(apis=operator) == {"ServiceMonitor", "PrometheusRule", "ConfigMap"}
     assert kinds("--set", "metrics.rules.create=always") == {"PrometheusRule"}
     assert kinds("--set", "metrics.monitor.create=never", apis=operator) == {"PrometheusRule", "ConfigMap"}
+    # Injected pods are there with the webhook alone.
+    assert "PodMonitor" in {one["kind"] for one in rendered(CI["webhook"], apis=operator)}
+    assert "PodMonitor" not in {one["kind"] for one in rendered(CI["webhook"])}
 
 
 def test_rules_and_dashboards_are_the_files() -> None:
@@ -177,45 +178,3 @@ def test_the_monitors_select_the_pods_and_scrape_a_port_that_is_there() -> None:
         assert endpoint["port"] in {port["name"] for port in ports}
         # Without it the operator's own label `endpoint` displaces Pilotfish's, which every query names.
         assert endpoint["honorLabels"] is True
-
-
-def test_the_webhooks_certificate_is_of_its_service(tmp_path: Path) -> None:
-    objects = rendered(CI["webhook"])
-    (webhook,) = the(objects, "MutatingWebhookConfiguration", "fish-pilotfish-webhook.ml")["webhooks"]
-    service = webhook["clientConfig"]["service"]
-    secret = the(objects, "Secret", "fish-pilotfish-webhook-tls")["data"]
-    for key in ("tls.crt", "tls.key"):
-        (tmp_path / key).write_bytes(b64decode(secret[key]))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
-    client = ssl.create_default_context(cadata=b64decode(webhook["clientConfig"]["caBundle"]).decode())
-    shake_hands(client, server, f"{service['name']}.{service['namespace']}.svc")
-    with pytest.raises(ssl.SSLCertVerificationError):
-        shake_hands(client, server, "another.ml.svc")
-
-
-def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
-    """A TLS handshake in memory, as the API server would do it."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    sides = [
-        client.wrap_bio(to_client, to_server, server_hostname=name),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    ]
-    while sides:
-        for side in list(sides):
-            try:
-                side.do_handshake()
-                sides.remove(side)
-            except ssl.SSLWantReadError:
-                continue
-
-
-def test_the_webhook_leaves_its_own_and_the_excluded_namespaces_alone() -> None:
-    (webhook,) = the(rendered(CI["webhook"]), "MutatingWebhookConfiguration", "fish-pilotfish-webhook.ml")[
-        "webhooks"
-    ]
-    by_name, by_label, *_ = webhook["namespaceSelector"]["matchExpressions"]
-    assert by_name["operator"] == by_label["operator"] == "NotIn"
-    assert {"ml", "kube-system"} <= set(by_name["values"])
-    assert (by_label["key"], by_label["values"]) == ("pilotfish/inject", ["disabled"])
-    assert webhook["failurePolicy"] == "Ignore"
