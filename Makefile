@@ -40,7 +40,13 @@ $(SERVERS)/triton/.made: Makefile
 	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
 	@touch $@
 
-test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made ## run the tests against real Envoy and Triton
+$(SERVERS)/kubernetes/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) 'kubernetes-validate==1.37.*'
+	@touch $@
+
+test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made $(SERVERS)/kubernetes/.made ## run the tests against real Envoy and Triton
+	PILOTFISH_KUBERNETES_PYTHON=$(abspath $(SERVERS))/kubernetes/bin/python \
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
 	$(BIN)/python -m pytest tests/components
