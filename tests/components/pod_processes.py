@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,16 +115,23 @@ class PodProcesses:
         probe = container.get(name)
         if probe is None:
             return
-        (port,) = [
-            one["containerPort"] for one in container["ports"] if one["name"] == probe["httpGet"]["port"]
-        ]
-        url = f"http://127.0.0.1:{port}{probe['httpGet']['path']}"
         end = time.monotonic() + probe["periodSeconds"] * probe["failureThreshold"]
-        while not _answers(url):
+        while not self._answers(probe):
             ended = self._running[container["name"]].poll()
             assert ended is None, f"{container['name']} ended with {ended}; what it printed stands above"
             assert time.monotonic() < end, f"{name} of {container['name']} failed"
             time.sleep(0.05)
+
+    def _answers(self, probe: Mapping[str, Any]) -> bool:
+        with contextlib.suppress(OSError):
+            if "tcpSocket" in probe:
+                port = self.ports[probe["tcpSocket"]["port"]]
+                with socket.create_connection(("127.0.0.1", port), _ANSWER_S):
+                    return True
+            url = f"http://127.0.0.1:{self.ports[probe['httpGet']['port']]}{probe['httpGet']['path']}"
+            with urllib.request.urlopen(url, timeout=_ANSWER_S) as response:
+                return bool(response.status == 200)
+        return False
 
     def _stop(self, names: Sequence[str], end: float) -> None:
         for name in names:
@@ -136,9 +143,3 @@ class PodProcesses:
         for process in self._running.values():
             process.kill()
             process.wait()
-
-
-def _answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=_ANSWER_S) as response:
-        return bool(response.status == 200)
-    return False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,7 +104,7 @@ def test_injected_containers_serve_a_ranking(
     (tmp_path / "deployment.yaml").write_text(yaml.safe_dump(deployment(server, folder)))
     words = ["-f", str(tmp_path / "deployment.yaml"), "--config", str(tmp_path / "pilotfish.yaml")]
     if kind != "proxy":
-        words += ["--envoy", kind, "--upstream", f"127.0.0.1:{server}", "--envoy-port", str(free_port())]
+        words += ["--envoy", kind, "--upstream", f"127.0.0.1:{server}", "--envoy-port", str(free_pair())]
     words += [f"--models-volume=models:{folder}", "--image", PILOTFISH_IMAGE]
     assert app(["inject", *words, *(["--classic"] if classic else [])]) == 0
     config_map, workload = yaml.safe_load_all(capsys.readouterr().out)
@@ -141,12 +143,25 @@ def config(kind: str, server: int, folder: Path) -> dict[str, Any]:
     return whole
 
 
+def free_pair() -> int:
+    """The first of two free ports in a row, of those that the system gives nobody by itself."""
+    for port in range(20000 + os.getpid() % 5000, 32000, 2):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_server(("", port)),
+            socket.create_server(("", port + 1)),
+        ):
+            return port
+    raise AssertionError("no two free ports in a row")
+
+
 def deployment(port: int, folder: Path) -> Document:
     container = {
         "name": "server",
         "image": SERVER_IMAGE,
         "args": [str(folder / "upright.onnx"), str(port)],
         "ports": [{"name": "grpc", "containerPort": port}],
+        "readinessProbe": {"tcpSocket": {"port": "grpc"}, "periodSeconds": 1, "failureThreshold": 60},
     }
     pod = {"containers": [container], "volumes": [{"name": "models", "hostPath": {"path": str(folder)}}]}
     template = {"metadata": {"labels": {"app": "digits"}}, "spec": pod}
