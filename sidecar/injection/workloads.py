@@ -95,7 +95,8 @@ def each(
     """Replaces every object, also those inside lists, by what `change` makes of it."""
     for document in documents:
         items = document.get("items")
-        if str(document.get("kind")).endswith("List") and items and isinstance(items, list):
+        # A list of one kind could not take a ConfigMap.
+        if document.get("kind") == "List" and isinstance(items, list):
             yield {**document, "items": list(each(items, change))}
         else:
             yield from change(document, kind_of(document))
