@@ -21,7 +21,6 @@ from sidecar.injection.containers import (
     ENVOY_PORT,
     FOLDER,
     PILOTFISH_FILE,
-    READY_PORT,
     Envoy,
     Injection,
     read_models_volume,
@@ -72,7 +71,7 @@ def inject(
         classic: plain containers, for clusters before Kubernetes 1.29, not native sidecars.
         image: of Pilotfish.
         envoy_image: of Envoy.
-        envoy_port: where Envoy takes the clients' calls.
+        envoy_port: where Envoy takes the clients' calls; at the next one it answers probes.
         memory: limit of Pilotfish's container; what the window and the models need.
     """
     if config is None and config_map is None:
@@ -85,7 +84,7 @@ def inject(
     if config is not None and config_map is None:
         files[PILOTFISH_FILE] = config.read_text(encoding="utf-8")
     if settings is not None and envoy != "none" and config_map is None:
-        files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, envoy_port)
+        files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, Envoy(port=envoy_port))
     injection = Injection(
         image,
         listening=by_default if settings is None else listening(settings),
@@ -115,7 +114,7 @@ def _envoy_file(
     capture: Literal["mirror", "observer"],
     endpoint: str | None,
     upstream: str | None,
-    port: int,
+    beside: Envoy,
 ) -> str:
     if upstream is None:
         raise InvalidError(
@@ -123,12 +122,12 @@ def _envoy_file(
         )
     settings = capture_of(config, capture, endpoint)
     bootstrap = static.bootstrap(
-        ("0.0.0.0", port),  # noqa: S104 - of the pod
+        ("0.0.0.0", beside.port),  # noqa: S104 - of the pod
         read_address(upstream, "--upstream"),
         reachable(*split_address(settings.listen)),
         capture=capture,
         admin=_ADMIN if settings.envoy is None else split_address(settings.envoy),
-        ready=("0.0.0.0", READY_PORT),  # noqa: S104 - the same
+        ready=("0.0.0.0", beside.ready),  # noqa: S104 - the same
     )
     return write_manifests([bootstrap]).removeprefix("---\n")
 

@@ -56,6 +56,8 @@ def webhook(
         memory: limit of Pilotfish's container.
         classic: plain containers, for clusters before Kubernetes 1.29, not native sidecars.
     """
+    if not namespace:
+        raise InvalidError("name the webhook's own namespace with --namespace, or by POD_NAMESPACE")
     configure_logs("info", "json")
     injection = Injection(image, PERHAPS_RELAYS, envoy=Envoy(envoy_image), classic=classic, memory=memory)
     certificate = Certificate(cert, key)

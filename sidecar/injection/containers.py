@@ -18,7 +18,6 @@ ENVOY_FILE: Final = "envoy.yaml"
 ENVOY_IMAGE: Final = "envoyproxy/envoy:v1.40.0"
 # As Envoy's file must have them where it is not written here.
 ENVOY_PORT: Final = 9600
-READY_PORT: Final = 9601
 MODELS_FOLDER: Final = "/models"
 # Of the user that the image is made for. The container needs no right beyond reading its files.
 _USER: Final = 65532
@@ -31,12 +30,15 @@ class Envoy:
     Attributes:
         image: of the container.
         port: where it takes the clients' calls.
-        ready: where it answers probes.
     """
 
     image: str = ENVOY_IMAGE
     port: int = ENVOY_PORT
-    ready: int = READY_PORT
+
+    @property
+    def ready(self) -> int:
+        """Where it answers probes."""
+        return self.port + 1
 
 
 @dataclass(frozen=True, slots=True)

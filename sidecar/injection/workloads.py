@@ -92,10 +92,17 @@ def pod_spec(document: Document, kind: Kind) -> dict[str, Any]:
 def each(
     documents: Iterable[Document], change: Callable[[Document, Kind | None], Iterable[Document]]
 ) -> Iterator[Document]:
-    """Replaces every object, also those inside lists, by what `change` makes of it."""
+    """Replaces every object, also those inside lists, by what `change` makes of it.
+
+    Raises:
+        InvalidError: a list holds something else.
+    """
     for document in documents:
+        if not isinstance(document, dict):
+            raise InvalidError(f"a List holds {document!r}, which is no object of Kubernetes")
         items = document.get("items")
-        if str(document.get("kind")).endswith("List") and items and isinstance(items, list):
+        # A list of one kind could not take a ConfigMap.
+        if document.get("kind") == "List" and isinstance(items, list):
             yield {**document, "items": list(each(items, change))}
         else:
             yield from change(document, kind_of(document))

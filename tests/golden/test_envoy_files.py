@@ -40,6 +40,10 @@ def config(tmp_path: Path) -> Path:
     ("name", "words"),
     [
         ("mirror", "--upstream triton:8001 --listen 0.0.0.0:8000 --capture mirror"),
+        (
+            "mirror-ready",
+            "--upstream triton:8001 --listen 0.0.0.0:9600 --ready 0.0.0.0:9601 --capture mirror",
+        ),
         ("observer", "--upstream 10.0.0.1:8001 --listen 0.0.0.0:8000 --endpoint digits"),
         (
             "istio-mirror",
@@ -66,6 +70,7 @@ def test_what_is_printed_is_what_is_known(
         ("--upstream triton:8001 --endpoint digits", "name with --listen HOST:PORT"),
         ("--upstream triton:8001 --capture mirror --istio", "name Pilotfish's with --pilotfish HOST:9001"),
         ("--upstream triton --endpoint digits --listen 0.0.0.0:1", "--upstream: write HOST:PORT"),
+        ("--upstream a:1 --endpoint digits --listen a:1 --ready a:2", "--ready asks Envoy's admin page: add"),
         ("--upstream a:1 --endpoint letters --capture mirror", "endpoint 'letters' has no `mirror` capture"),
         ("--upstream a:1 --endpoint letters --istio --workload triton", "write LABEL=VALUE, like app=triton"),
     ],

@@ -88,7 +88,7 @@ def test_the_config_map_has_the_file_as_it_is_and_what_envoy_needs(config: Path,
     assert config_map["metadata"]["namespace"] == "models"
     assert config_map["data"]["pilotfish.yaml"] == CONFIG
     envoy = yaml.safe_load(config_map["data"]["envoy.yaml"])
-    assert [ports(one["address"]) for one in envoy["static_resources"]["listeners"]] == [8900, 9601]
+    assert [ports(one["address"]) for one in envoy["static_resources"]["listeners"]] == [8900, 8901]
     assert ports(envoy["admin"]["address"]) == 9902
     clusters = [
         one["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]

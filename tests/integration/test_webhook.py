@@ -218,6 +218,12 @@ def served(certificate: Certificate, ca: trustme.CA, name: str) -> bool:
     return True
 
 
+def test_it_has_to_know_its_own_namespace(files: tuple[Path, Path]) -> None:
+    words = ["--cert", str(files[0]), "--key", str(files[1]), "--namespace", ""]
+    with pytest.raises(InvalidError, match="name the webhook's own namespace with --namespace"):
+        app(["webhook", *words], exit_on_error=False)
+
+
 def test_files_that_are_none_are_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="no certificate with its key, as PEM"):
         Certificate(tmp_path / "no.crt", tmp_path / "no.key")

@@ -212,6 +212,11 @@ PLAIN = read("deployment.yaml")[0]
         ({**PLAIN, "spec": {}}, INJECTION, r"spec.template.spec is no mapping"),
         (read("jobs.yaml")[0] | {"metadata": {}}, INJECTION, "Job without a name: its ConfigMap"),
         (
+            {"kind": "List", "items": [None]},
+            INJECTION,
+            "a List holds None, which is no object of Kubernetes",
+        ),
+        (
             {"apiVersion": "apps.example.com/v1", "kind": "Deployment"},
             INJECTION,
             "no workload to inject into",
