@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from sidecar.config.schema import V2, Candidate
+from sidecar.config.schema import V2, Candidate, Discover
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile
 from sidecar.profiles.file import read_profile
@@ -38,6 +38,22 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
     Raises:
         InvalidError: a TLS file cannot be read, or the labels are not the profile's classes.
     """
+    return V2Model(
+        way_to(settings),
+        settings.model,
+        settings.version,
+        inputs=profile.inputs,
+        outputs={profile.output: settings.output or profile.output},
+        columns=_columns(settings.labels, profile.classes),
+    )
+
+
+def way_to(settings: V2 | Discover) -> V2Server:
+    """The way to a server, which is not asked yet.
+
+    Raises:
+        InvalidError: a TLS file cannot be read.
+    """
     tls = settings.tls
     terms = Terms(
         deadline_s=settings.deadline,
@@ -45,14 +61,7 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
         tls=None if tls is None else Tls(tls.ca, tls.cert, tls.key),
         metadata=tuple(settings.metadata.items()),
     )
-    return V2Model(
-        V2Server(settings.url, terms),
-        settings.model,
-        settings.version,
-        inputs=profile.inputs,
-        outputs={profile.output: settings.output or profile.output},
-        columns=_columns(settings.labels, profile.classes),
-    )
+    return V2Server(settings.url, terms)
 
 
 def _columns(labels: tuple[str, ...], classes: tuple[str, ...]) -> tuple[int, ...]:

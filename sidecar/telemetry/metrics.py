@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.intake import Accounting, DropReason
 from sidecar.serving.board import Snapshot
+from sidecar.shadow.repository import IndexState, WatchKey
 
 _STATES = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]
 
@@ -75,6 +76,7 @@ class Reading:
     accounting: Mapping[str, Accounting]
     snapshots: Mapping[str, Snapshot]
     captures: Mapping[CaptureKey, CaptureCounts]
+    discovery: Mapping[WatchKey, tuple[IndexState, int]]
     scoring_up: bool
     scoring_restarts: int
     queued_bytes: int
@@ -98,6 +100,7 @@ class Metrics(Collector):
         yield from _drift(reading.snapshots)
         yield from _candidates(reading.snapshots)
         yield from _segments(reading.snapshots)
+        yield from _discovery(reading)
         yield from _scoring(reading)
         yield from _self(reading)
 
@@ -254,6 +257,19 @@ def _segments(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
                 if candidate.HasField("accuracy"):
                     accuracy.add_metric([endpoint, name, candidate.name], candidate.accuracy.value)
     yield from (share, accuracy)
+
+
+def _discovery(reading: Reading) -> Iterator[Metric]:
+    of = ("endpoint", "url", "models")
+    state = _gauge(
+        "discovery_state", "1 for what became of the last look at a server's index.", (*of, "state")
+    )
+    models = _gauge("discovery_models", "Models of a server that fit, when its index was last read.", of)
+    for key, (current, number) in reading.discovery.items():
+        for name in IndexState:
+            state.add_metric([*key, name.value], name is current)
+        models.add_metric([*key], number)
+    yield from (state, models)
 
 
 def _scoring(reading: Reading) -> Iterator[Metric]:

@@ -51,19 +51,20 @@ def assert_ranked_as_in_process(server: ServerProcess, folder: Path, live: Array
 
 def pushed(folder: Path, live: Array) -> ranking_pb2.Ranking:
     """The ranking of the models in process by the first `ITEMS` images, pushed."""
-    calls = [
-        traffic_pb2.ObserveRequest(
-            endpoint=ENDPOINT,
-            inputs=[
-                traffic_pb2.Tensor(name="image", datatype="FP32", shape=(1, 64), contents=image.tobytes())
-            ],
-        )
-        for image in live[:ITEMS]
-    ]
     config = configuration(capture=[], candidates=[candidate(name) for name in NAMES])
     with RunningSidecar(write(folder, config)) as sidecar:
-        sidecar.traffic.Observe(iter(calls), timeout=WAIT_S)
+        push(sidecar, live[:ITEMS])
         return sidecar.ranking_when(whole)
+
+
+def push(sidecar: RunningSidecar, images: Array) -> None:
+    """Pushes images one by one."""
+    tensors = (
+        traffic_pb2.Tensor(name="image", datatype="FP32", shape=(1, 64), contents=image.tobytes())
+        for image in images
+    )
+    calls = [traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor]) for tensor in tensors]
+    sidecar.traffic.Observe(iter(calls), timeout=WAIT_S)
 
 
 def whole(ranking: ranking_pb2.Ranking) -> bool:

@@ -9,10 +9,12 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2
 
+from sidecar.cli import app
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.shadow.v2 import V2Model
 from sidecar.shadow.v2_server import Terms, V2Server
+from tests.components.following import discovering
 from tests.components.kserve_server import KServe
 from tests.components.rankings import assert_ranked_as_in_process
 from tests.components.server_process import NAMES
@@ -50,6 +52,14 @@ def test_http_traffic_to_it_is_ranked_by_its_live_answers(
     server: KServe, folder: Path, live: Array, expected: ranking_pb2.Ranking
 ) -> None:
     assert_rest_traffic_is_ranked(server, folder, live, expected, json_body, binary_body)
+
+
+def test_its_models_cannot_be_discovered_and_that_is_said(
+    server: KServe, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(["check", "--config", str(discovering(server, folder))]) == 1
+    said = capsys.readouterr().out
+    assert f"discover * of {server.address}: {server.address}: no repository index (UNIMPLEMENTED)" in said
 
 
 def test_what_it_tells_and_how_it_refuses(server: KServe, live: Array) -> None:

@@ -13,6 +13,7 @@ from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.shadow.v2 import V2Model
 from sidecar.shadow.v2_server import Terms, V2Server
+from tests.components.following import assert_candidates_follow
 from tests.components.ml_server import MLServer
 from tests.components.rankings import assert_ranked_as_in_process
 from tests.components.server_process import NAMES
@@ -49,6 +50,10 @@ def test_http_traffic_to_it_is_ranked_by_its_live_answers(
     server: MLServer, folder: Path, live: Array, expected: ranking_pb2.Ranking
 ) -> None:
     assert_rest_traffic_is_ranked(server, folder, live, expected, json_body)
+
+
+def test_candidates_follow_its_loads_and_unloads(server: MLServer, folder: Path, live: Array) -> None:
+    assert_candidates_follow(server, folder, live)
 
 
 def test_what_it_tells_and_how_it_refuses(server: MLServer, live: Array) -> None:

@@ -16,6 +16,7 @@ from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.opening import served_model
+from tests.components.following import assert_candidates_follow
 from tests.components.rankings import assert_ranked_as_in_process
 from tests.components.server_process import NAMES, behind
 from tests.components.triton_server import TritonServer
@@ -41,6 +42,11 @@ def test_its_models_are_ranked_as_the_same_models_in_process(
     triton: TritonServer, folder: Path, live: Array, tmp_path: Path
 ) -> None:
     assert_ranked_as_in_process(triton, folder, live, tmp_path)
+
+
+def test_candidates_follow_its_loads_and_unloads(triton: TritonServer, folder: Path, live: Array) -> None:
+    # The one that streams has no profile either.
+    assert_candidates_follow(triton, folder, live, STREAMING)
 
 
 def test_what_triton_tells_of_a_model(triton: TritonServer, folder: Path, live: Array) -> None:

@@ -37,6 +37,7 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         inputs: what ModelMetadata says of them; None: UNIMPLEMENTED.
         config: what ModelConfig says; None: UNIMPLEMENTED.
         takes: items in one request, at most.
+        index: the state of each model and version in the repository; None: UNIMPLEMENTED.
     """
 
     def __init__(self, model: OnnxModel, *, typed: bool = False) -> None:
@@ -52,6 +53,7 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         self.inputs: tuple[TensorSpec, ...] | None = model.inputs
         self.config: dict[str, Any] | None = {}
         self.takes = 0
+        self.index: dict[tuple[str, str], str] | None = None
         self.port = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -120,6 +122,19 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         return service_pb2.ModelStatisticsResponse(
             model_stats=[{"name": request.name, "version": "1", "inference_stats": spent}]
         )
+
+    def RepositoryIndex(self, _request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
+        self.calls["RepositoryIndex"] += 1
+        self.open.wait(30)
+        if self.fault is not None:
+            context.abort(*self.fault)
+        if self.index is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        models = [
+            {"name": name, "version": version, "state": state}
+            for (name, version), state in (self.index or {}).items()
+        ]
+        return service_pb2.RepositoryIndexResponse(models=models)
 
     def ModelInfer(self, request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
         with self._lock:
