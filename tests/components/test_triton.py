@@ -17,6 +17,7 @@ from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.opening import served_model
 from tests.components.following import assert_candidates_follow
+from tests.components.held import assert_nothing_is_left, held
 from tests.components.rankings import assert_ranked_as_in_process
 from tests.components.server_process import NAMES, behind
 from tests.components.triton_server import TritonServer
@@ -112,7 +113,9 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
     triton: TritonServer, folder: Path, live: Array, fault: str
 ) -> None:
     candidates = [here("upright"), here("thick")]
-    candidates += [behind(triton, name, deadline="300ms") for name in ("rotated", "noisy")]
+    # One thread each from the start, so that threads can be counted.
+    served = {"deadline": "300ms", "in_flight": 1}
+    candidates += [behind(triton, name, **served) for name in ("rotated", "noisy")]
     config = configuration(
         capture=[], candidates=candidates, window={"items": 1000}, ranking={"every": "1s", "min_items": 20}
     )
@@ -128,6 +131,7 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
         request = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
         last = sidecar.ranking_when(alive)
         assert states(last)["rotated"] == "OK"
+        before = held(sidecar)
 
         def newest() -> int:
             """The round under way when it is asked."""
@@ -159,3 +163,4 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
         assert back.items > gone.items / 2
         # Its breaker tries it every five seconds at the latest, which is five rounds here.
         assert back.round - restarted <= 5 + ROUNDS
+        assert_nothing_is_left(sidecar, before)
