@@ -64,4 +64,9 @@ def _counters(
         answers_seen=candidates[scorer.settings.incumbent].answers_seen,
         resident_bytes=resident_bytes,
         shadow_timings={name: one.timing() for name, one in candidates.items() if one.runs},
+        server_times={
+            name: scoring_pb2.ServerTimes(queue_s=times.queue_s, compute_s=times.compute_s)
+            for name, times in ((name, one.server_times) for name, one in candidates.items())
+            if times is not None
+        },
     )

@@ -12,7 +12,7 @@ from tritonclient.grpc import service_pb2
 
 from sidecar.capture.elements import to_raw
 from sidecar.capture.v2 import response_outputs
-from sidecar.domain.errors import InvalidError, PilotfishError
+from sidecar.domain.errors import InvalidError, PilotfishError, UnavailableError
 from sidecar.domain.tensors import DATATYPES, Array, TensorSpec
 from sidecar.shadow.bfloat16 import bfloat16_bits
 from sidecar.shadow.feeding import answered, fitted, sizes_fit, spec_text
@@ -59,7 +59,7 @@ class V2Model:
 
     Attributes:
         inputs: as expected, whatever the server calls a single one.
-        times: the server's own, from its last statistics; None where it has none.
+        times: the server's own, from its last two statistics; None where it has none, or was away since.
 
     Args:
         server: closed with the model.
@@ -122,9 +122,13 @@ class V2Model:
                 fixed=served.fixed,
                 where=self._where,
             )
-        except PilotfishError:
+        except PilotfishError as error:
             # The server may have another version of the model, or be another one, when it is asked again.
             self._served = None
+            if isinstance(error, UnavailableError):
+                # One that is started anew counts from 0.
+                with self._lock:
+                    self._last = self.times = None
             raise
         self._read_times()
         return answer

@@ -284,6 +284,10 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
     shadow_items = _counter("shadow_items", "Items that the candidate answered.", one)
     shadow_s = _counter("shadow_seconds", "Time spent in the candidate's model.", one)
     failures = _counter("shadow_failures", "Items that the candidate could not answer.", one)
+    queue = _gauge("shadow_server_queue_seconds", "Mean wait of a request at the candidate's server.", one)
+    compute = _gauge(
+        "shadow_server_compute_seconds", "Mean work on a request at the candidate's server.", one
+    )
     cpu = resident = None
     for endpoint, snapshot in reading.snapshots.items():
         counters = snapshot.counters
@@ -299,9 +303,13 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
             shadow_items.add_metric([endpoint, name], counters.shadow_items[name])
             shadow_s.add_metric([endpoint, name], counters.shadow_s[name])
             failures.add_metric([endpoint, name], counters.shadow_failures[name])
+        for name in sorted(counters.server_times):
+            queue.add_metric([endpoint, name], counters.server_times[name].queue_s)
+            compute.add_metric([endpoint, name], counters.server_times[name].compute_s)
         cpu = max(cpu or 0.0, counters.cpu_s)
         resident = counters.resident_bytes
     yield from (items, evicted, held, size, rejected, live, round_s, shadow_items, shadow_s, failures)
+    yield from (queue, compute)
     up = _gauge("scoring_up", "1 while the scoring process runs.")
     up.add_metric([], reading.scoring_up)
     restarts = _counter("scoring_restarts", "Ends of the scoring process that were not asked for.")

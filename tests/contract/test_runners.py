@@ -402,6 +402,24 @@ def test_the_servers_own_times_are_read(runners: Runners, tmp_path: Path) -> Non
     assert (model.times.queue_s, model.times.compute_s) == pytest.approx((0.002, 0.005))
 
 
+def test_the_times_of_a_server_are_not_those_of_the_one_before(runners: Runners, tmp_path: Path) -> None:
+    model = runners.served(doubling(tmp_path / "m.onnx", [None, 2]), "y")
+    for _ in range(65):
+        model.run({"x": np.ones((1, 2))})
+    server = runners.servers[0]
+    server.stop()
+    with pytest.raises(UnavailableError):
+        model.run({"x": np.ones((1, 2))})
+    assert model.times is None
+    # It counts from 0, and is past the old count when its statistics are read for the first time.
+    server.calls["ModelInfer"] = 1000
+    server.start()
+    _wait_for(lambda: _answers(model))
+    for _ in range(63):
+        model.run({"x": np.ones((1, 2))})
+    assert model.times is None
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate of localhost, its own root."""
@@ -437,6 +455,14 @@ def test_tls_on_both_sides(runners: Runners, tmp_path: Path, certificates: Path)
             answers(tls)
     with pytest.raises(InvalidError, match=r"gone\.pem: the file cannot be read .*check the path"):
         answers(Tls(ca=certificates / "gone.pem"))
+
+
+def _answers(model: Model) -> bool:
+    try:
+        model.run({"x": np.ones((1, 2))})
+    except UnavailableError:
+        return False
+    return True
 
 
 def _wait_for(true: Callable[[], bool]) -> None:

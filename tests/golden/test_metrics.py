@@ -83,6 +83,7 @@ def reading() -> Reading:
             shadow_failures={"eu": 0, "us": 0},
             answers_seen=3,
             resident_bytes=1 << 20,
+            server_times={"eu": scoring_pb2.ServerTimes(queue_s=0.002, compute_s=0.005)},
         ),
         heard_s=0.0,
         sampled=5,
