@@ -270,6 +270,10 @@ class _Behind(_Section):
         default=(),
         description="class names in the order of the served output, where that is not the profile's",
     )
+    shared_memory: bool = Field(
+        default=False,
+        description="inputs go through system shared memory; needs a server on the same node that has it",
+    )
     tls: Tls | None = Field(default=None, description="default: plain text")
     # What HTTP/2 allows, but for what gRPC keeps to itself.
     metadata: dict[

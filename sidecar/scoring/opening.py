@@ -45,6 +45,7 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
         inputs=profile.inputs,
         outputs={profile.output: settings.output or profile.output},
         columns=_columns(settings.labels, profile.classes),
+        shared_memory=settings.shared_memory,
     )
 
 

@@ -30,7 +30,13 @@ INCUMBENT = "upright"
 ITEMS = 500
 
 
-def assert_ranked_as_in_process(server: ServerProcess, folder: Path, live: Array, tmp_path: Path) -> None:
+def assert_ranked_as_in_process(
+    server: ServerProcess,
+    folder: Path,
+    live: Array,
+    tmp_path: Path,
+    **options: object,
+) -> None:
     """The server's models are ranked, offline, as the same models in process, and answer all items."""
     np.savez(tmp_path / "live.npz", image=live)
 
@@ -44,7 +50,7 @@ def assert_ranked_as_in_process(server: ServerProcess, folder: Path, live: Array
             scorer.close()
 
     expected, _ = ranked([candidate(name) for name in NAMES])
-    found, answered = ranked([behind(server, name) for name in NAMES])
+    found, answered = ranked([behind(server, name, **options) for name in NAMES])
     assert answered == dict.fromkeys(NAMES, len(live))
     assert_same(found, expected)
 

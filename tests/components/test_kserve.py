@@ -17,13 +17,14 @@ from sidecar.shadow.v2_server import Terms, V2Server
 from tests.components.following import discovering
 from tests.components.kserve_server import KServe
 from tests.components.rankings import assert_ranked_as_in_process
-from tests.components.server_process import NAMES
+from tests.components.server_process import NAMES, behind
 from tests.components.upstream import (
     assert_grpc_traffic_is_ranked,
     assert_rest_traffic_is_ranked,
     binary_body,
     json_body,
 )
+from tests.integration.running_sidecar import configuration, write
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,11 @@ def test_what_it_tells_and_how_it_refuses(server: KServe, live: Array) -> None:
             assert way.known(method, getattr(service_pb2, f"{method}Request")()) is None
     finally:
         model.close()
+
+
+def test_it_has_no_shared_memory_and_that_is_said(
+    server: KServe, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configuration(candidates=[behind(server, "upright", shared_memory=True)], capture=[])
+    assert app(["check", "--config", str(write(folder, config))]) == 1
+    assert "no system shared memory (UNIMPLEMENTED): leave `v2.shared_memory` out" in capsys.readouterr().out

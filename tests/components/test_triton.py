@@ -6,9 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 from pilotfish.v1 import ranking_pb2, traffic_pb2
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.digit_models import candidate as here
 from sidecar.config.schema import V2
@@ -43,6 +46,30 @@ def test_its_models_are_ranked_as_the_same_models_in_process(
     triton: TritonServer, folder: Path, live: Array, tmp_path: Path
 ) -> None:
     assert_ranked_as_in_process(triton, folder, live, tmp_path)
+
+
+def test_its_models_read_shared_memory_and_it_is_let_go(
+    triton: TritonServer, folder: Path, live: Array, tmp_path: Path
+) -> None:
+    model = served_model(
+        V2(url=triton.address, model="upright", shared_memory=True),
+        read_profile(folder / "upright.safetensors"),
+    )
+    with grpc.insecure_channel(triton.address) as channel:
+        stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+        def regions() -> int:
+            request = service_pb2.SystemSharedMemoryStatusRequest()
+            return len(stub.SystemSharedMemoryStatus(request, timeout=10).regions)
+
+        try:
+            model.run({"image": live[:16]})
+            assert regions() == 1
+        finally:
+            model.close()
+        assert regions() == 0
+        assert_ranked_as_in_process(triton, folder, live, tmp_path, shared_memory=True)
+        assert regions() == 0
 
 
 def test_candidates_follow_its_loads_and_unloads(triton: TritonServer, folder: Path, live: Array) -> None:
