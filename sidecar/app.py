@@ -21,6 +21,7 @@ from sidecar.config import Candidate, Config, Endpoint, load_config
 from sidecar.config.units import split_address
 from sidecar.config.watch import FileWatch
 from sidecar.desired import DesiredState
+from sidecar.discovery import Discovery
 from sidecar.domain.errors import PilotfishError, UnavailableError
 from sidecar.listeners import Listeners
 from sidecar.scoring.link import ScoringLink
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from sidecar.shadow.onnx import OnnxModel
 
 _WATCH_S = 1.0
+# Names in a line of the log.
+_FEW = 5
 
 log = structlog.get_logger("pilotfish")
 
@@ -64,6 +67,7 @@ class Sidecar:
         self._path = path
         self._watch = FileWatch(path)
         self._desired = DesiredState(config, path.absolute().parent)
+        self._discovery = Discovery(self._discovered)
         self._reloads = 0
         self._reload_failures = 0
         self._refused = False
@@ -126,6 +130,7 @@ class Sidecar:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._discovery.close()
         await self._health.enter_graceful_shutdown()
         await asyncio.gather(self.listeners.close(self._serve.grace), self._stop_serving())
         await self.link.close()
@@ -157,13 +162,30 @@ class Sidecar:
         self.link.desire(self._desired.config)
         log.info("candidate removed", endpoint=endpoint, candidate=name)
 
+    def _discovered(self, endpoint: str) -> None:
+        """Takes the models that an endpoint's servers have now."""
+        found = self._discovery.candidates(endpoint)
+        left_out = (*self._discovery.left_out(endpoint), *self._desired.discover(endpoint, found))
+        log.info("models discovered", endpoint=endpoint, models=len(found))
+        if left_out:
+            log.warning(
+                "models that cannot be candidates: no room, an odd name, or one that is taken",
+                endpoint=endpoint,
+                models=len(left_out),
+                first=left_out[:_FEW],
+            )
+        self.link.desire(self._desired.config)
+
     async def _apply(self) -> None:
         """Brings captures, board and scoring in line with the desired state."""
         config = self._desired.config
         self._intakes = {one.name: self._intake_for(one) for one in config.endpoints}
         await self.listeners.apply(config.endpoints, self._intakes)
         self.board.configure(config.endpoints)
-        self.link.desire(config)
+        self._discovery.configure(config.endpoints)
+        for one in config.endpoints:
+            self._desired.discover(one.name, self._discovery.candidates(one.name))
+        self.link.desire(self._desired.config)
 
     def _intake_for(self, endpoint: Endpoint) -> Intake:
         """The endpoint's intake; one that exists keeps its counts."""
@@ -249,6 +271,7 @@ class Sidecar:
             accounting={name: intake.counts for name, intake in self._intakes.items()},
             ranking_every_s={one.name: one.ranking.every for one in self._desired.config.endpoints},
             snapshots=self.board.snapshots(),
+            discovery=self._discovery.states,
             captures={key: listener.counts for key, listener in self.listeners.running.items()},
             scoring_up=self.link.running,
             scoring_restarts=self.link.restarts,

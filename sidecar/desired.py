@@ -1,12 +1,14 @@
-"""What the sidecar should be: the configuration file, and what was changed of it at run time."""
+"""What the sidecar should be: the configuration file, what servers have, what was changed at run time."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from sidecar.config.candidates import joined
 from sidecar.config.schema import Candidate, Config, Endpoint, Onnx
 from sidecar.domain.errors import InvalidError, NotFoundError
 
@@ -14,24 +16,32 @@ _NEEDS_RESTART = ("serve", "scoring", "log")
 
 
 class DesiredState:
-    """The file's configuration with candidates added and removed; every change yields a new Config."""
+    """The file's configuration with candidates that come and go; every change yields a new Config."""
 
     def __init__(self, config: Config, folder: Path) -> None:
         self.file = config
         self._folder = folder
-        # By endpoint and name; None stands for one of the file's candidates that was removed.
+        # By endpoint and name; None stands for a candidate of the file or of a server that was removed.
         self._changes: defaultdict[str, dict[str, Candidate | None]] = defaultdict(dict)
+        self._found: dict[str, tuple[Candidate, ...]] = {}
 
     @property
     def config(self) -> Config:
-        """The file with the changes made at run time."""
-        endpoints = []
-        for endpoint in self.file.endpoints:
-            of_file = {candidate.name: candidate for candidate in endpoint.candidates}
-            merged = {**of_file, **self._changes[endpoint.name]}
-            left = tuple(candidate for candidate in merged.values() if candidate is not None)
-            endpoints.append(endpoint.model_copy(update={"candidates": left}))
-        return self.file.model_copy(update={"endpoints": tuple(endpoints)})
+        """The file with what servers have and the changes made at run time."""
+        endpoints = tuple(
+            endpoint.model_copy(update={"candidates": self._joined(endpoint)[0]})
+            for endpoint in self.file.endpoints
+        )
+        return self.file.model_copy(update={"endpoints": endpoints})
+
+    def _joined(self, endpoint: Endpoint) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
+        """An endpoint's candidates, and the names of those that are left out."""
+        of_file = {candidate.name: candidate for candidate in endpoint.candidates}
+        changes = self._changes[endpoint.name]
+        registered = {name: candidate for name, candidate in changes.items() if candidate is not None}
+        every, left_out = joined(({**of_file, **registered}).values(), self._found.get(endpoint.name, ()))
+        removed = changes.keys() - registered.keys()
+        return tuple(one for one in every if one.name not in removed), left_out
 
     def reload(self, config: Config) -> None:
         """Takes a changed file.
@@ -53,6 +63,15 @@ class DesiredState:
         for endpoint in config.endpoints:
             if self._changes[endpoint.name].get(endpoint.incumbent, endpoint) is None:
                 del self._changes[endpoint.name][endpoint.incumbent]
+
+    def discover(self, endpoint: str, found: Iterable[Candidate]) -> tuple[str, ...]:
+        """Takes what an endpoint's servers have, in place of what they had; returns the names left out.
+
+        Those that were there before come first, so that nobody loses its place to a new one.
+        """
+        before = {candidate.name for candidate in self._found.get(endpoint, ())}
+        self._found[endpoint] = tuple(sorted(found, key=lambda one: one.name not in before))
+        return next(self._joined(one)[1] for one in self.file.endpoints if one.name == endpoint)
 
     def endpoint(self, name: str) -> Endpoint:
         """An endpoint with all its candidates.
@@ -105,7 +124,7 @@ class DesiredState:
                 f"candidate {name!r} is the incumbent; name another in the configuration first"
             )
         of_file = next(one for one in self.file.endpoints if one.name == endpoint)
-        if name in {candidate.name for candidate in of_file.candidates}:
+        if name in {one.name for one in (*of_file.candidates, *self._found.get(endpoint, ()))}:
             self._changes[endpoint][name] = None
         else:
             self._changes[endpoint].pop(name, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Literal
@@ -13,12 +13,18 @@ from rich.console import Console
 
 from sidecar.cli.options import Flag
 from sidecar.config import Candidate, Config, ConfigFaultsError, Endpoint, load_config, valid_candidates
+from sidecar.config.candidates import joined
+from sidecar.discovery import look
 from sidecar.domain.errors import InvalidError, PilotfishError
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import DATATYPES
 from sidecar.records.model import read_models
 from sidecar.scoring.opening import OpenModels
+from sidecar.shadow.repository import IndexState
 from sidecar.shadow.v2 import V2Model
+
+# Names in a message.
+_FEW = 5
 
 
 def check(
@@ -39,7 +45,9 @@ def check(
         return 0
     if config is None:
         raise InvalidError("name a file with --config, or ask for --schema")
-    faults, notes = list(_faults(config)), list(_notes(config))
+    found = _Discovered(config)
+    faults = [*_faults(config, found.candidates), *found.faults]
+    notes = [*_notes(config, found.candidates), *found.notes]
     if format == "json":
         print(json.dumps({"config": str(config), "faults": faults, "notes": notes}, indent=2))  # noqa: T201 - the output
     else:
@@ -53,7 +61,48 @@ def check(
     return 1 if faults else 0
 
 
-def _faults(path: Path) -> Iterator[str]:
+class _Discovered:
+    """What the servers have that are to be asked for their models.
+
+    Attributes:
+        candidates: with their endpoints' names.
+        faults: servers that do not tell.
+        notes: models that cannot be candidates, and what fits nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.candidates: list[tuple[str, Candidate]] = []
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+        with suppress(ConfigFaultsError):
+            for endpoint in load_config(path).endpoints:
+                self._look(endpoint)
+
+    def _look(self, endpoint: Endpoint) -> None:
+        found: list[Candidate] = []
+        left_out: list[str] = []
+        for settings in endpoint.discover:
+            where = f"endpoint {endpoint.name}, discover {settings.models} of {settings.url}"
+            index, fit = look(settings)
+            found += map(settings.candidate, fit.models)
+            left_out += fit.left_out
+            if index.state is not IndexState.READ:
+                self.faults.append(f"{where}: {index.reason}")
+            elif not fit.models:
+                self.notes.append(
+                    f"{where}: no model that is ready fits; there are {list(index.models)[:_FEW]}"
+                )
+        every, more = joined(endpoint.candidates, found)
+        self.candidates += [(endpoint.name, one) for one in every[len(endpoint.candidates) :]]
+        left_out += more
+        if left_out:
+            self.notes.append(
+                f"endpoint {endpoint.name}: {len(left_out)} models that fit are no candidates: there is no "
+                f"room, or their name is odd or taken: {left_out[:_FEW]}"
+            )
+
+
+def _faults(path: Path, found: Sequence[tuple[str, Candidate]]) -> Iterator[str]:
     endpoints: dict[str, Endpoint] = {}
     try:
         endpoints = {endpoint.name: endpoint for endpoint in load_config(path).endpoints}
@@ -61,7 +110,7 @@ def _faults(path: Path) -> Iterator[str]:
         yield from (str(fault) for fault in error.faults)
         if error.unreadable:
             return
-    for name, candidate in valid_candidates(path):
+    for name, candidate in (*valid_candidates(path), *found):
         where = f"endpoint {name}, candidate {candidate.name}"
         yield from (f"{where}: {fault}" for fault in _performance_faults(candidate))
         try:
@@ -86,7 +135,7 @@ def _opened(candidate: Candidate) -> SourceProfile:
     return profile
 
 
-def _notes(path: Path) -> Iterator[str]:
+def _notes(path: Path, found: Sequence[tuple[str, Candidate]]) -> Iterator[str]:
     """What cannot be checked."""
     with suppress(ConfigFaultsError):
         config = load_config(path)
@@ -97,7 +146,7 @@ def _notes(path: Path) -> Iterator[str]:
                     "latency is not known and interference.latency_ratio cannot be kept for it"
                 )
     with suppress(ConfigFaultsError):
-        for name, candidate in valid_candidates(path):
+        for name, candidate in (*valid_candidates(path), *found):
             if candidate.v2 is not None:
                 yield (
                     f"endpoint {name}, candidate {candidate.name}: nobody but you knows that its profile is "

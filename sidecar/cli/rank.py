@@ -18,6 +18,7 @@ from sidecar.cli.options import Label, listed
 from sidecar.cli.report import report_page
 from sidecar.cli.table import ranking_document, ranking_table
 from sidecar.config import load_candidates
+from sidecar.discovery import with_discovered
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array
 from sidecar.files import replace_file
@@ -122,7 +123,7 @@ def _of_models(
     segments: str | None,
     limit: int,
 ) -> _Outcome:
-    endpoint = load_candidates(candidates)
+    endpoint = with_discovered(load_candidates(candidates))
     scorer, truth = answer_rows(
         endpoint,
         data,

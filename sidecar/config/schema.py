@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,10 +27,20 @@ from sidecar.measures.table import DEFAULT, find_measure
 from sidecar.ranking.decision import Order, Preference
 from sidecar.ranking.objectives import ACCURACY, DIRECTIONS
 
+# Of an endpoint.
+MAX_CANDIDATES = 256
+_MODEL_NAME = "{model}"
+
 # Of the HTTP port.
 PATHS = ("/metrics", "/healthz", "/readyz")
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+
+
+def is_name(text: str) -> bool:
+    """Whether a candidate or an endpoint may be called so."""
+    return re.fullmatch(_NAME, text) is not None
 
 
 def _measure(name: str) -> str:
@@ -247,12 +258,10 @@ class Tls(_Section):
         return self
 
 
-class V2(_Section):
-    """A model behind a server of the Open Inference Protocol: Triton, MLServer, KServe and others."""
+class _Behind(_Section):
+    """How a server of the Open Inference Protocol is asked, whichever of its models."""
 
     url: Address = Field(description="HOST:PORT of the server's gRPC port")
-    model: str = Field(min_length=1, description="its name there")
-    version: str = Field(default="", description="default: the server's choice")
     batch: int = Field(
         default=32, ge=1, le=4096, description="items in one request; fewer where the server allows no more"
     )
@@ -271,12 +280,23 @@ class V2(_Section):
         default=(),
         description="class names in the order of the served output, where that is not the profile's",
     )
+    shared_memory: bool = Field(
+        default=False,
+        description="inputs go through system shared memory; needs a server on the same node that has it",
+    )
     tls: Tls | None = Field(default=None, description="default: plain text")
     # What HTTP/2 allows, but for what gRPC keeps to itself.
     metadata: dict[
         Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.][a-z0-9_.-]{0,63}$")],
         Annotated[str, StringConstraints(pattern=r"^[ -~]*$")],
     ] = Field(default_factory=dict, description="sent with every request, by lower-case key")
+
+
+class V2(_Behind):
+    """A model behind a server of the Open Inference Protocol: Triton, MLServer, KServe and others."""
+
+    model: str = Field(min_length=1, description="its name there")
+    version: str = Field(default="", description="default: the server's choice")
 
 
 class Performance(_Section):
@@ -365,6 +385,38 @@ class Candidate(_Section):
             return self.profile, self.model.path
         tls = self.model.tls or Tls()
         return self.profile, *(path for path in (tls.ca, tls.cert, tls.key) if path is not None)
+
+
+def _for_each_model(path: Path) -> Path:
+    if _MODEL_NAME not in str(path):
+        raise ValueError(f"write {_MODEL_NAME} where the model's name stands in the path")
+    return path
+
+
+class Discover(_Behind):
+    """Candidates that come and go with the models that a server says are ready."""
+
+    models: str = Field(
+        default="*",
+        min_length=1,
+        description="which, with * for any characters; a candidate has its model's name",
+    )
+    profiles: Annotated[FilePath, AfterValidator(_for_each_model)] = Field(
+        description=f"where their profiles are, with {_MODEL_NAME} for the model's name; relative to the "
+        "configuration file"
+    )
+    every: Seconds = Field(
+        default=5.0, description="seconds between two looks at the server's repository index, or with a unit"
+    )
+
+    def candidate(self, model: str) -> Candidate:
+        """The candidate that a model of the server is; `is_name` holds for it."""
+        options = {name: getattr(self, name) for name in _Behind.model_fields}
+        return Candidate(
+            name=model,
+            profile=Path(str(self.profiles).replace(_MODEL_NAME, model)),
+            v2=V2(model=model, **options),
+        )
 
 
 def _named(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
@@ -537,9 +589,21 @@ class Endpoint(_Section):
     )
     incumbent: Name = Field(description="the candidate that serves now")
     candidates: tuple[Candidate, ...] = Field(
-        min_length=1, max_length=256, description="the models that could serve"
+        min_length=1, max_length=MAX_CANDIDATES, description="the models that could serve"
+    )
+    discover: tuple[Discover, ...] = Field(
+        default=(),
+        max_length=16,
+        description=f"servers whose ready models are candidates too, up to {MAX_CANDIDATES} in all",
     )
     ranking: Ranking = Field(default=Ranking(), description="when and how the candidates are ranked")
+
+    @model_validator(mode="after")
+    def _discovered_once(self) -> Self:
+        names = [(one.url, one.models) for one in self.discover]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"discover: models {twice[0][1]!r} of {twice[0][0]} stand there twice")
+        return self
 
     @model_validator(mode="after")
     def _somebody_answers(self) -> Self:

@@ -25,11 +25,12 @@ from sidecar.measures.thresholds import source_thresholds
 from sidecar.scoring.answers import Answers
 from sidecar.scoring.asking import Answer, Asking
 from sidecar.scoring.batches import Prepared
-from sidecar.scoring.model import Model, OpenModel
+from sidecar.scoring.model import Model, OpenModel, Served
 from sidecar.scoring.target import TargetBins
 from sidecar.shadow.breaker import Breaker
 from sidecar.shadow.interference import Interference
 from sidecar.shadow.server_budget import ServerBudgets
+from sidecar.shadow.server_times import ServerTimes
 
 # A feature far outside the source's range must not outweigh all others.
 _FARTHEST: Final = 5.0
@@ -119,6 +120,12 @@ class ShadowCandidate:
     def under_way(self) -> tuple[Future[Answer], ...]:
         """Batches that its model has yet to answer."""
         return self.loaded.asking.under_way if self.loaded else ()
+
+    @property
+    def server_times(self) -> ServerTimes | None:
+        """What requests take at its server; None where that does not tell, or does not answer."""
+        model = self.loaded.model if self.loaded is not None and not self.out else None
+        return model.times if isinstance(model, Served) else None
 
     def load(self) -> bool:
         """Loads the files if they are new or changed; a failure is kept as the reason.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sidecar.config.schema import Candidate
 from sidecar.domain.profile import SourceProfile
 from sidecar.domain.tensors import Array, TensorSpec
+from sidecar.shadow.server_times import ServerTimes
 
 
 class Model(Protocol):
@@ -29,6 +30,16 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Ends what is under way; a second time does nothing."""
+        ...
+
+
+@runtime_checkable
+class Served(Model, Protocol):
+    """A model behind a server."""
+
+    @property
+    def times(self) -> ServerTimes | None:
+        """What requests take there; None where it does not tell."""
         ...
 
 

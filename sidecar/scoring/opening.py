@@ -10,6 +10,7 @@ from sidecar.domain.errors import InvalidError
 from sidecar.domain.profile import SourceProfile
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.model import Model
+from sidecar.scoring.servers import way_to
 from sidecar.shadow.onnx import OnnxModel
 
 if TYPE_CHECKING:
@@ -45,22 +46,15 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
     """
     # gRPC's 20 MiB are for those who have candidates behind servers.
     from sidecar.shadow.v2 import V2Model  # noqa: PLC0415
-    from sidecar.shadow.v2_server import Terms, Tls, V2Server  # noqa: PLC0415
 
-    tls = settings.tls
-    terms = Terms(
-        deadline_s=settings.deadline,
-        per_second=settings.per_second,
-        tls=None if tls is None else Tls(tls.ca, tls.cert, tls.key),
-        metadata=tuple(settings.metadata.items()),
-    )
     return V2Model(
-        V2Server(settings.url, terms),
+        way_to(settings),
         settings.model,
         settings.version,
         inputs=profile.inputs,
         outputs={profile.output: settings.output or profile.output},
         columns=_columns(settings.labels, profile.classes),
+        shared_memory=settings.shared_memory,
     )
 
 

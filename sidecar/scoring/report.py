@@ -66,4 +66,9 @@ def _counters(
         shadow_timings={name: one.timing() for name, one in candidates.items() if one.runs},
         backed_off=scorer.interference.backed_off,
         latency_ratio=scorer.interference.ratio,
+        server_times={
+            name: scoring_pb2.ServerTimes(queue_s=times.queue_s, compute_s=times.compute_s)
+            for name, times in ((name, one.server_times) for name, one in candidates.items())
+            if times is not None
+        },
     )

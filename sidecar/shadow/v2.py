@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -12,10 +13,12 @@ from tritonclient.grpc import service_pb2
 
 from sidecar.capture.elements import to_raw
 from sidecar.capture.v2 import response_outputs
-from sidecar.domain.errors import InvalidError, PilotfishError
+from sidecar.domain.errors import InvalidError, PilotfishError, UnavailableError
 from sidecar.domain.tensors import DATATYPES, Array, TensorSpec
 from sidecar.shadow.bfloat16 import bfloat16_bits
 from sidecar.shadow.feeding import answered, fitted, sizes_fit, spec_text
+from sidecar.shadow.server_times import ServerTimes
+from sidecar.shadow.shared_memory import SharedInputs
 from sidecar.shadow.v2_server import V2Message, V2Server
 
 # Often enough to follow a server's load, seldom enough to be no load.
@@ -37,21 +40,6 @@ class Served:
     fixed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ServerTimes:
-    """What requests of anybody took at the server between two readings of its statistics, on average.
-
-    Attributes:
-        requests: that were answered in between.
-        queue_s: waiting for the model.
-        compute_s: input, inference and output.
-    """
-
-    requests: int
-    queue_s: float
-    compute_s: float
-
-
 class V2Model:
     """A model behind a V2 server; it is asked about itself before its first batch, and after a failure.
 
@@ -59,7 +47,7 @@ class V2Model:
 
     Attributes:
         inputs: as expected, whatever the server calls a single one.
-        times: the server's own, from its last statistics; None where it has none.
+        times: the server's own, from its last two statistics; None where it has none, or was away since.
 
     Args:
         server: closed with the model.
@@ -68,6 +56,7 @@ class V2Model:
         inputs: as its profile knows them.
         outputs: those that are asked for, the server's name by the one that `run` gives.
         columns: the outputs' columns in the order to give them; empty: as they come.
+        shared_memory: inputs lie in memory that a server on this node shares with us.
     """
 
     def __init__(
@@ -79,6 +68,7 @@ class V2Model:
         inputs: Sequence[TensorSpec],
         outputs: Mapping[str, str],
         columns: Sequence[int] = (),
+        shared_memory: bool = False,
     ) -> None:
         self.inputs = tuple(inputs)
         self.times: ServerTimes | None = None
@@ -87,6 +77,7 @@ class V2Model:
         self._version = version
         self._outputs = outputs
         self._columns = list(columns)
+        self._shared = SharedInputs(server) if shared_memory else None
         self._where = f"{server.address}, model {model!r}"
         self._served: Served | None = None
         self._lock = threading.Lock()
@@ -95,6 +86,8 @@ class V2Model:
 
     def close(self) -> None:
         """Ends what is under way and closes the connection; a second time does nothing."""
+        if self._shared is not None:
+            self._shared.close()
         self._server.close()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -122,9 +115,13 @@ class V2Model:
                 fixed=served.fixed,
                 where=self._where,
             )
-        except PilotfishError:
+        except PilotfishError as error:
             # The server may have another version of the model, or be another one, when it is asked again.
             self._served = None
+            if isinstance(error, UnavailableError):
+                # One that is started anew counts from 0.
+                with self._lock:
+                    self._last = self.times = None
             raise
         self._read_times()
         return answer
@@ -134,7 +131,8 @@ class V2Model:
 
         Raises:
             UnavailableError: the server was not reached, or not within the deadline.
-            InvalidError: there is no such model, it streams, or it takes other inputs than expected.
+            InvalidError: there is no such model, it streams, it takes other inputs than expected, or the
+                server has no shared memory and is to have.
         """
         name = {"name": self._model, "version": self._version}
         metadata = self._server.known("ModelMetadata", service_pb2.ModelMetadataRequest(**name))
@@ -144,6 +142,8 @@ class V2Model:
                 f"{self._where}: is decoupled, so that one request may have many answers or none: "
                 "serve it without that to make it a candidate"
             )
+        if self._shared is not None:
+            self._shared.check()
         if metadata is not None and metadata.outputs:
             self._check_outputs(tensor.name for tensor in metadata.outputs)
         declared = metadata.inputs if metadata is not None else ()
@@ -197,6 +197,9 @@ class V2Model:
             )
 
     def _infer(self, feed: dict[str, Array], served: Served) -> dict[str, Array]:
+        # A text's length stands in the text, so nobody may write over it while a server reads.
+        shared = [self._shared is not None and spec.datatype != "BYTES" for spec in served.inputs]
+        contents = [_raw(feed[spec.name], spec) for spec in served.inputs]
         request = service_pb2.ModelInferRequest(
             model_name=self._model,
             model_version=self._version,
@@ -206,15 +209,37 @@ class V2Model:
                 )
                 for spec in served.inputs
             ],
-            raw_input_contents=[_raw(feed[spec.name], spec) for spec in served.inputs],
+            raw_input_contents=[
+                one for one, is_shared in zip(contents, shared, strict=True) if not is_shared
+            ],
             outputs=[
                 service_pb2.ModelInferRequest.InferRequestedOutputTensor(name=name)
                 for name in self._outputs.values()
             ],
         )
-        answers = response_outputs(self._server.call("ModelInfer", request))
+        tensors = list(compress(request.inputs, shared))
+        answers = response_outputs(
+            self._server.call("ModelInfer", request)
+            if self._shared is None or not tensors
+            else self._call_sharing(self._shared, request, tensors, list(compress(contents, shared)))
+        )
         self._check_outputs(answers)
         return {here: self._ordered(answers[there]) for here, there in self._outputs.items()}
+
+    def _call_sharing(
+        self,
+        shared: SharedInputs,
+        request: V2Message,
+        tensors: Sequence[V2Message],
+        contents: Sequence[bytes],
+    ) -> V2Message:
+        """Asks with the contents of some tensors in shared memory."""
+        with shared.lend(sum(map(len, contents))) as region:
+            for tensor, content, place in zip(tensors, contents, region.write(contents), strict=True):
+                tensor.parameters["shared_memory_region"].string_param = region.name
+                tensor.parameters["shared_memory_offset"].int64_param = place
+                tensor.parameters["shared_memory_byte_size"].int64_param = len(content)
+            return self._server.call("ModelInfer", request)
 
     def _ordered(self, array: Array) -> Array:
         if not self._columns:

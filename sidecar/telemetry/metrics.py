@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.intake import Accounting, DropReason
 from sidecar.serving.board import Snapshot
+from sidecar.shadow.repository import IndexState, WatchKey
 
 _STATES = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]
 
@@ -76,6 +77,7 @@ class Reading:
     ranking_every_s: Mapping[str, float]
     snapshots: Mapping[str, Snapshot]
     captures: Mapping[CaptureKey, CaptureCounts]
+    discovery: Mapping[WatchKey, tuple[IndexState, int]]
     scoring_up: bool
     scoring_restarts: int
     queued_bytes: int
@@ -99,6 +101,7 @@ class Metrics(Collector):
         yield from _drift(reading.snapshots)
         yield from _candidates(reading.snapshots)
         yield from _segments(reading.snapshots)
+        yield from _discovery(reading)
         yield from _scoring(reading)
         yield from _self(reading)
 
@@ -260,6 +263,19 @@ def _segments(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
     yield from (share, accuracy)
 
 
+def _discovery(reading: Reading) -> Iterator[Metric]:
+    of = ("endpoint", "url", "models")
+    state = _gauge(
+        "discovery_state", "1 for what became of the last look at a server's index.", (*of, "state")
+    )
+    models = _gauge("discovery_models", "Models of a server that fit, when its index was last read.", of)
+    for key, (current, number) in reading.discovery.items():
+        for name in IndexState:
+            state.add_metric([*key, name.value], name is current)
+        models.add_metric([*key], number)
+    yield from (state, models)
+
+
 def _scoring(reading: Reading) -> Iterator[Metric]:
     of, one = ("endpoint",), ("endpoint", "candidate")
     items = _counter("window_items_added", "Items that entered the window since scoring started.", of)
@@ -277,6 +293,10 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
         "interference_latency_ratio",
         "Live latency beside shadow work over that in rests, upper quartiles.",
         of,
+    )
+    queue = _gauge("shadow_server_queue_seconds", "Mean wait of a request at the candidate's server.", one)
+    compute = _gauge(
+        "shadow_server_compute_seconds", "Mean work on a request at the candidate's server.", one
     )
     cpu = resident = None
     for endpoint, snapshot in reading.snapshots.items():
@@ -296,10 +316,13 @@ def _scoring(reading: Reading) -> Iterator[Metric]:
             shadow_items.add_metric([endpoint, name], counters.shadow_items[name])
             shadow_s.add_metric([endpoint, name], counters.shadow_s[name])
             failures.add_metric([endpoint, name], counters.shadow_failures[name])
+        for name in sorted(counters.server_times):
+            queue.add_metric([endpoint, name], counters.server_times[name].queue_s)
+            compute.add_metric([endpoint, name], counters.server_times[name].compute_s)
         cpu = max(cpu or 0.0, counters.cpu_s)
         resident = counters.resident_bytes
     yield from (items, evicted, held, size, rejected, live, round_s, shadow_items, shadow_s, failures)
-    yield from (backed_off, ratio)
+    yield from (backed_off, ratio, queue, compute)
     up = _gauge("scoring_up", "1 while the scoring process runs.")
     up.add_metric([], reading.scoring_up)
     restarts = _counter("scoring_restarts", "Ends of the scoring process that were not asked for.")

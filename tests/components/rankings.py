@@ -30,7 +30,13 @@ INCUMBENT = "upright"
 ITEMS = 500
 
 
-def assert_ranked_as_in_process(server: ServerProcess, folder: Path, live: Array, tmp_path: Path) -> None:
+def assert_ranked_as_in_process(
+    server: ServerProcess,
+    folder: Path,
+    live: Array,
+    tmp_path: Path,
+    **options: object,
+) -> None:
     """The server's models are ranked, offline, as the same models in process, and answer all items."""
     np.savez(tmp_path / "live.npz", image=live)
 
@@ -44,26 +50,27 @@ def assert_ranked_as_in_process(server: ServerProcess, folder: Path, live: Array
             scorer.close()
 
     expected, _ = ranked([candidate(name) for name in NAMES])
-    found, answered = ranked([behind(server, name) for name in NAMES])
+    found, answered = ranked([behind(server, name, **options) for name in NAMES])
     assert answered == dict.fromkeys(NAMES, len(live))
     assert_same(found, expected)
 
 
 def pushed(folder: Path, live: Array) -> ranking_pb2.Ranking:
     """The ranking of the models in process by the first `ITEMS` images, pushed."""
-    calls = [
-        traffic_pb2.ObserveRequest(
-            endpoint=ENDPOINT,
-            inputs=[
-                traffic_pb2.Tensor(name="image", datatype="FP32", shape=(1, 64), contents=image.tobytes())
-            ],
-        )
-        for image in live[:ITEMS]
-    ]
     config = configuration(capture=[], candidates=[candidate(name) for name in NAMES])
     with RunningSidecar(write(folder, config)) as sidecar:
-        sidecar.traffic.Observe(iter(calls), timeout=WAIT_S)
+        push(sidecar, live[:ITEMS])
         return sidecar.ranking_when(whole)
+
+
+def push(sidecar: RunningSidecar, images: Array) -> None:
+    """Pushes images one by one."""
+    tensors = (
+        traffic_pb2.Tensor(name="image", datatype="FP32", shape=(1, 64), contents=image.tobytes())
+        for image in images
+    )
+    calls = [traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor]) for tensor in tensors]
+    sidecar.traffic.Observe(iter(calls), timeout=WAIT_S)
 
 
 def whole(ranking: ranking_pb2.Ranking) -> bool:

@@ -25,7 +25,7 @@ from sidecar.injection.workloads import Document, kind_of
 from tests.components.kubernetes_schemas import faults
 from tests.components.pod_processes import WAIT_S, PodProcesses
 from tests.components.running_envoy import free_port
-from tests.components.triton_server import NAMES
+from tests.components.server_process import NAMES
 from tests.contract.capture_ways import Call
 from tests.integration.running_sidecar import ENDPOINT, configuration, states
 from tests.manifests import CLASSIC, FILES, INJECTION, MANIFESTS, WITH_ENVOY, flat, pod_of, read

@@ -9,19 +9,22 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2
 
+from sidecar.cli import app
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.shadow.v2 import V2Model
 from sidecar.shadow.v2_server import Terms, V2Server
+from tests.components.following import discovering
 from tests.components.kserve_server import KServe
 from tests.components.rankings import assert_ranked_as_in_process
-from tests.components.server_process import NAMES
+from tests.components.server_process import NAMES, behind
 from tests.components.upstream import (
     assert_grpc_traffic_is_ranked,
     assert_rest_traffic_is_ranked,
     binary_body,
     json_body,
 )
+from tests.integration.running_sidecar import configuration, write
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,14 @@ def test_http_traffic_to_it_is_ranked_by_its_live_answers(
     assert_rest_traffic_is_ranked(server, folder, live, expected, json_body, binary_body)
 
 
+def test_its_models_cannot_be_discovered_and_that_is_said(
+    server: KServe, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app(["check", "--config", str(discovering(server, folder))]) == 1
+    said = capsys.readouterr().out
+    assert f"discover * of {server.address}: {server.address}: no repository index (UNIMPLEMENTED)" in said
+
+
 def test_what_it_tells_and_how_it_refuses(server: KServe, live: Array) -> None:
     way = V2Server(server.address, Terms(deadline_s=10, per_second=1e6))
     wrong = (TensorSpec("image", "FP32", (63,)),)
@@ -64,3 +75,11 @@ def test_what_it_tells_and_how_it_refuses(server: KServe, live: Array) -> None:
             assert way.known(method, getattr(service_pb2, f"{method}Request")()) is None
     finally:
         model.close()
+
+
+def test_it_has_no_shared_memory_and_that_is_said(
+    server: KServe, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configuration(candidates=[behind(server, "upright", shared_memory=True)], capture=[])
+    assert app(["check", "--config", str(write(folder, config))]) == 1
+    assert "no system shared memory (UNIMPLEMENTED): leave `v2.shared_memory` out" in capsys.readouterr().out

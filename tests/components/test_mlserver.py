@@ -9,18 +9,21 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2
 
+from sidecar.cli import app
 from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array, TensorSpec
 from sidecar.shadow.v2 import V2Model
 from sidecar.shadow.v2_server import Terms, V2Server
+from tests.components.following import assert_candidates_follow
 from tests.components.ml_server import MLServer
 from tests.components.rankings import assert_ranked_as_in_process
-from tests.components.server_process import NAMES
+from tests.components.server_process import NAMES, behind
 from tests.components.upstream import (
     assert_grpc_traffic_is_ranked,
     assert_rest_traffic_is_ranked,
     json_body,
 )
+from tests.integration.running_sidecar import configuration, write
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,10 @@ def test_http_traffic_to_it_is_ranked_by_its_live_answers(
     assert_rest_traffic_is_ranked(server, folder, live, expected, json_body)
 
 
+def test_candidates_follow_its_loads_and_unloads(server: MLServer, folder: Path, live: Array) -> None:
+    assert_candidates_follow(server, folder, live)
+
+
 def test_what_it_tells_and_how_it_refuses(server: MLServer, live: Array) -> None:
     way = V2Server(server.address, Terms(deadline_s=10, per_second=1e6))
     wrong = (TensorSpec("image", "FP32", (63,)),)
@@ -65,3 +72,11 @@ def test_what_it_tells_and_how_it_refuses(server: MLServer, live: Array) -> None
         assert {(one.name, one.state) for one in index.models} == {(name, "State.READY") for name in NAMES}
     finally:
         model.close()
+
+
+def test_it_has_no_shared_memory_and_that_is_said(
+    server: MLServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configuration(candidates=[behind(server, "upright", shared_memory=True)], capture=[])
+    assert app(["check", "--config", str(write(folder, config))]) == 1
+    assert "no system shared memory (UNIMPLEMENTED): leave `v2.shared_memory` out" in capsys.readouterr().out

@@ -6,9 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 from pilotfish.v1 import ranking_pb2, traffic_pb2
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.digit_models import candidate as here
 from sidecar.config.schema import V2
@@ -16,6 +19,8 @@ from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array
 from sidecar.profiles.file import read_profile
 from sidecar.scoring.opening import served_model
+from tests.components.following import assert_candidates_follow
+from tests.components.held import assert_nothing_is_left, held
 from tests.components.rankings import assert_ranked_as_in_process
 from tests.components.server_process import NAMES, behind
 from tests.components.triton_server import TritonServer
@@ -41,6 +46,35 @@ def test_its_models_are_ranked_as_the_same_models_in_process(
     triton: TritonServer, folder: Path, live: Array, tmp_path: Path
 ) -> None:
     assert_ranked_as_in_process(triton, folder, live, tmp_path)
+
+
+def test_its_models_read_shared_memory_and_it_is_let_go(
+    triton: TritonServer, folder: Path, live: Array, tmp_path: Path
+) -> None:
+    model = served_model(
+        V2(url=triton.address, model="upright", shared_memory=True),
+        read_profile(folder / "upright.safetensors"),
+    )
+    with grpc.insecure_channel(triton.address) as channel:
+        stub: Any = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+
+        def regions() -> int:
+            request = service_pb2.SystemSharedMemoryStatusRequest()
+            return len(stub.SystemSharedMemoryStatus(request, timeout=10).regions)
+
+        try:
+            model.run({"image": live[:16]})
+            assert regions() == 1
+        finally:
+            model.close()
+        assert regions() == 0
+        assert_ranked_as_in_process(triton, folder, live, tmp_path, shared_memory=True)
+        assert regions() == 0
+
+
+def test_candidates_follow_its_loads_and_unloads(triton: TritonServer, folder: Path, live: Array) -> None:
+    # The one that streams has no profile either.
+    assert_candidates_follow(triton, folder, live, STREAMING)
 
 
 def test_what_triton_tells_of_a_model(triton: TritonServer, folder: Path, live: Array) -> None:
@@ -106,7 +140,9 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
     triton: TritonServer, folder: Path, live: Array, fault: str
 ) -> None:
     candidates = [here("upright"), here("thick")]
-    candidates += [behind(triton, name, deadline="300ms") for name in ("rotated", "noisy")]
+    # One thread each from the start, so that threads can be counted.
+    served = {"deadline": "300ms", "in_flight": 1}
+    candidates += [behind(triton, name, **served) for name in ("rotated", "noisy")]
     config = configuration(
         capture=[], candidates=candidates, window={"items": 1000}, ranking={"every": "1s", "min_items": 20}
     )
@@ -122,6 +158,7 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
         request = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
         last = sidecar.ranking_when(alive)
         assert states(last)["rotated"] == "OK"
+        before = held(sidecar)
 
         def newest() -> int:
             """The round under way when it is asked."""
@@ -153,3 +190,4 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
         assert back.items > gone.items / 2
         # Its breaker tries it every five seconds at the latest, which is five rounds here.
         assert back.round - restarted <= 5 + ROUNDS
+        assert_nothing_is_left(sidecar, before)

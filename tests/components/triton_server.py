@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,6 +72,7 @@ class TritonServer(ServerProcess):
         found = subprocess.run([python, "-c", _WHERE], check=True, capture_output=True, text=True)  # noqa: S603 - the interpreter that we were given
         where = json.loads(found.stdout)
         port, http, metrics = free_ports(3)
+        self._prefix = f"pilotfish_test_{uuid.uuid4().hex}"
         server = Path(where["server"])
         backend = folder / "backends" / "python"
         backend.mkdir(parents=True)
@@ -95,6 +97,7 @@ class TritonServer(ServerProcess):
             f"--http-port={http}",
             f"--metrics-port={metrics}",
             "--allow-gpu-metrics=false",
+            f"--backend-config=python,shm-region-prefix-name={self._prefix}",
             "--model-control-mode=explicit",
             "--load-model=*",
         ]
@@ -103,3 +106,9 @@ class TritonServer(ServerProcess):
             "LD_LIBRARY_PATH": f"{where['lib']}:{where['site']}/nvidia_pytriton.libs",
         }
         super().__init__(command, environment, ports=(port, http), folder=folder, models=())
+
+    def kill(self) -> None:
+        """Ends it, and removes the memory that its backends leave when they are killed."""
+        super().kill()
+        for path in Path("/dev/shm").glob(f"{self._prefix}*"):  # noqa: S108 - where Linux has it
+            path.unlink()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import grpc
@@ -38,6 +40,8 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         inputs: what ModelMetadata says of them; None: UNIMPLEMENTED.
         config: what ModelConfig says; None: UNIMPLEMENTED.
         takes: items in one request, at most.
+        shared: the shared memory that it knows, by name; None: UNIMPLEMENTED.
+        index: the state of each model and version in the repository; None: UNIMPLEMENTED.
     """
 
     def __init__(self, model: OnnxModel, *, typed: bool = False) -> None:
@@ -53,6 +57,8 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         self.inputs: tuple[TensorSpec, ...] | None = model.inputs
         self.config: dict[str, Any] | None = {}
         self.takes = 0
+        self.shared: dict[str, mmap.mmap] | None = None
+        self.index: dict[tuple[str, str], str] | None = None
         self.port = 0
         self._at_once = 0
         self._lock = threading.Lock()
@@ -75,9 +81,12 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         self._server.start()
 
     def stop(self) -> None:
+        """Ends; what the server knew of others' memory is forgotten."""
         if self._server is not None:
             self._server.stop(None).wait()
         self._server = None
+        if self.shared is not None:
+            self.shared = {}
 
     def ModelMetadata(self, request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
         self.calls["ModelMetadata"] += 1
@@ -122,6 +131,46 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
             model_stats=[{"name": request.name, "version": "1", "inference_stats": spent}]
         )
 
+    def SystemSharedMemoryStatus(self, _request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
+        self.calls["SystemSharedMemoryStatus"] += 1
+        if self.shared is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        regions = {
+            name: {"name": name, "byte_size": len(memory)} for name, memory in (self.shared or {}).items()
+        }
+        return service_pb2.SystemSharedMemoryStatusResponse(regions=regions)
+
+    def SystemSharedMemoryRegister(self, request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
+        self.calls["SystemSharedMemoryRegister"] += 1
+        assert self.shared is not None
+        try:
+            with Path(f"/dev/shm{request.key}").open("rb") as file:  # noqa: S108 - where Linux has it
+                self.shared[request.name] = mmap.mmap(file.fileno(), request.byte_size, prot=mmap.PROT_READ)
+        except OSError:
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, f"Unable to open shared memory region: '{request.key}'"
+            )
+        return service_pb2.SystemSharedMemoryRegisterResponse()
+
+    def SystemSharedMemoryUnregister(self, request: V2Message, _context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
+        self.calls["SystemSharedMemoryUnregister"] += 1
+        assert self.shared is not None
+        del self.shared[request.name]
+        return service_pb2.SystemSharedMemoryUnregisterResponse()
+
+    def RepositoryIndex(self, _request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
+        self.calls["RepositoryIndex"] += 1
+        self.open.wait(30)
+        if self.fault is not None:
+            context.abort(*self.fault)
+        if self.index is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        models = [
+            {"name": name, "version": version, "state": state}
+            for (name, version), state in (self.index or {}).items()
+        ]
+        return service_pb2.RepositoryIndexResponse(models=models)
+
     def ModelInfer(self, request: V2Message, context: grpc.ServicerContext) -> V2Message:  # noqa: N802 - the protocol's name
         with self._lock:
             self.calls["ModelInfer"] += 1
@@ -138,6 +187,10 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         self.open.wait(30)
         if self.fault is not None:
             context.abort(*self.fault)
+        try:
+            _inline(request, self.shared or {})
+        except KeyError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"Unable to find shared memory region: {error}")
         inputs = request_inputs(request)
         items = len(next(iter(inputs.values())))
         if self.takes and items > self.takes:
@@ -153,6 +206,22 @@ class ModelServer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignor
         if self.lie is not None:
             self.lie(response)
         return response
+
+
+def _inline(request: V2Message, shared: Mapping[str, mmap.mmap]) -> None:
+    """Moves what lies in shared memory into the request, or KeyError of a region that is not known."""
+    inline = iter(list(request.raw_input_contents))
+    contents = []
+    for tensor in request.inputs:
+        where = tensor.parameters
+        if "shared_memory_region" in where:
+            memory = shared[where["shared_memory_region"].string_param]
+            at, size = (where[f"shared_memory_{key}"].int64_param for key in ("offset", "byte_size"))
+            contents.append(memory[at : at + size])
+            where.clear()
+        elif request.raw_input_contents:
+            contents.append(next(inline))
+    request.raw_input_contents[:] = contents
 
 
 def _add_typed(response: V2Message, outputs: dict[str, Array]) -> None:

@@ -40,7 +40,15 @@ class Runners:
         self.models.append(OnnxModel(path))
         return self.models[-1]
 
-    def served(self, path: Path, output: str, terms: Terms = TERMS, **traits: object) -> V2Model:
+    def served(
+        self,
+        path: Path,
+        output: str,
+        terms: Terms = TERMS,
+        *,
+        shared_memory: bool = False,
+        **traits: object,
+    ) -> V2Model:
         model = OnnxModel(path)
         server = ModelServer(model)
         for name, value in traits.items():
@@ -48,13 +56,24 @@ class Runners:
         server.start()
         self.servers.append(server)
         way = V2Server(server.address, terms)
-        opened = V2Model(way, "m", "", inputs=model.inputs, outputs={output: output})
+        opened = V2Model(
+            way,
+            "m",
+            "",
+            inputs=model.inputs,
+            outputs={output: output},
+            shared_memory=shared_memory,
+        )
         self.models.append(opened)
         return opened
 
     def behind_triton(self, path: Path, output: str) -> Model:
         """Raw contents, batches up to a maximum."""
         return self.served(path, output, takes=4)
+
+    def sharing_memory(self, path: Path, output: str) -> Model:
+        """Inputs in shared memory."""
+        return self.served(path, output, takes=4, shared={}, shared_memory=True)
 
     def behind_mlserver(self, path: Path, output: str) -> Model:
         """Typed contents, metadata without inputs, no configuration."""
@@ -80,7 +99,7 @@ def runners() -> Iterator[Runners]:
     made.close()
 
 
-@pytest.fixture(params=["here", "behind_triton", "behind_mlserver", "behind_kserve"])
+@pytest.fixture(params=["here", "behind_triton", "sharing_memory", "behind_mlserver", "behind_kserve"])
 def opened(runners: Runners, request: pytest.FixtureRequest) -> Open:
     way: Open = getattr(runners, request.param)
     return way
@@ -156,7 +175,7 @@ def test_nothing_is_left_when_models_are_closed(opened: Open, runners: Runners, 
     before = use()
     for _ in range(3):
         use()
-    _wait_for(lambda: use() <= before)
+    wait_for(lambda: use() <= before)
 
 
 @pytest.mark.parametrize("items", [1, 4, 6])
@@ -200,7 +219,7 @@ def test_closing_ends_what_is_under_way(runners: Runners, tmp_path: Path) -> Non
     runners.servers[0].open.clear()
     with ThreadPoolExecutor(1) as thread:
         asked = thread.submit(model.run, {"x": np.ones((1, 2))})
-        _wait_for(lambda: runners.servers[0].calls["ModelInfer"] == 1)
+        wait_for(lambda: runners.servers[0].calls["ModelInfer"] == 1)
         model.close()
         with pytest.raises(PilotfishError):
             asked.result(5)
@@ -226,7 +245,7 @@ def test_a_server_that_dies_and_comes_back_as_another(runners: Runners, tmp_path
             return False
         return True
 
-    _wait_for(answers)
+    wait_for(answers)
     assert server.calls["ModelInfer"] == 1 + 3
 
 
@@ -402,6 +421,24 @@ def test_the_servers_own_times_are_read(runners: Runners, tmp_path: Path) -> Non
     assert (model.times.queue_s, model.times.compute_s) == pytest.approx((0.002, 0.005))
 
 
+def test_the_times_of_a_server_are_not_those_of_the_one_before(runners: Runners, tmp_path: Path) -> None:
+    model = runners.served(doubling(tmp_path / "m.onnx", [None, 2]), "y")
+    for _ in range(65):
+        model.run({"x": np.ones((1, 2))})
+    server = runners.servers[0]
+    server.stop()
+    with pytest.raises(UnavailableError):
+        model.run({"x": np.ones((1, 2))})
+    assert model.times is None
+    # It counts from 0, and is past the old count when its statistics are read for the first time.
+    server.calls["ModelInfer"] = 1000
+    server.start()
+    wait_for(lambda: _answers(model))
+    for _ in range(63):
+        model.run({"x": np.ones((1, 2))})
+    assert model.times is None
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate of localhost, its own root."""
@@ -439,7 +476,15 @@ def test_tls_on_both_sides(runners: Runners, tmp_path: Path, certificates: Path)
         answers(Tls(ca=certificates / "gone.pem"))
 
 
-def _wait_for(true: Callable[[], bool]) -> None:
+def _answers(model: Model) -> bool:
+    try:
+        model.run({"x": np.ones((1, 2))})
+    except UnavailableError:
+        return False
+    return True
+
+
+def wait_for(true: Callable[[], bool]) -> None:
     """Looks again and again; a deadline of its own, as what is waited for is in other threads."""
     ends = time.monotonic() + 20
     while not true():

@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from sidecar.capture.counts import CaptureCounts, CaptureKey
 from sidecar.capture.intake import Accounting
 from sidecar.serving.board import Snapshot
+from sidecar.shadow.repository import IndexState, WatchKey
 from sidecar.telemetry.metrics import Metrics, Reading
 
 GOLDEN = Path(__file__).with_name("metrics") / "exposition.txt"
@@ -84,6 +85,7 @@ def reading() -> Reading:
             resident_bytes=1 << 20,
             backed_off=True,
             latency_ratio=1.5,
+            server_times={"eu": scoring_pb2.ServerTimes(queue_s=0.002, compute_s=0.005)},
         ),
         heard_s=0.0,
         sampled=5,
@@ -103,6 +105,7 @@ def reading() -> Reading:
             ),
             CaptureKey("cloudevents", "/events"): CaptureCounts(13, 14),
         },
+        discovery={WatchKey("digits", "127.0.0.1:8001", "digits_*"): (IndexState.AWAY, 3)},
         scoring_up=True,
         scoring_restarts=1,
         queued_bytes=100,

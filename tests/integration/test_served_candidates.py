@@ -18,6 +18,7 @@ from tests.integration.running_sidecar import (
     ENDPOINT,
     candidate,
     configuration,
+    metrics,
     running,
     states,
     write,
@@ -91,6 +92,30 @@ def test_a_server_that_hangs_holds_nobody_up(
         ranking = sidecar.ranking_when(lambda ranking: "DEADLINE_EXCEEDED" in ranking.candidates[-1].reason)
         assert states(ranking)["rotated"] == "UNAVAILABLE"
         assert ranking.candidates[0].name == "again"
+
+
+def test_the_servers_own_times_are_metrics_while_it_answers(
+    folder: Path, server: ModelServer, digits_models: DigitsModels
+) -> None:
+    images = digits_models.validation["rotated"]
+    with running(folder, candidates=[candidate("upright"), behind(server, batch=1)]) as sidecar:
+
+        def told() -> dict[str, float]:
+            names = {name for name, labels in metrics(sidecar) if "rotated" in labels}
+            return {
+                kind: metrics(sidecar)[f"pilotfish_shadow_server_{kind}_seconds", (ENDPOINT, "rotated")]
+                for kind in ("queue", "compute")
+                if f"pilotfish_shadow_server_{kind}_seconds" in names
+            }
+
+        assert told() == {}
+        sidecar.send(images[:200])
+        sidecar.ranking_when(lambda ranking: ranking.items == 200 and _all_rank(ranking))
+        assert told() == pytest.approx({"queue": 0.002, "compute": 0.005})
+        server.stop()
+        sidecar.send(images[200:210])
+        sidecar.ranking_when(lambda ranking: states(ranking)["rotated"] == "UNAVAILABLE")
+        assert told() == {}
 
 
 def test_offline_it_ranks_as_the_same_model_in_process(folder: Path, server: ModelServer) -> None:

@@ -444,6 +444,27 @@ class ScoringCounters(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class ServerTimesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___ServerTimes: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___ServerTimes | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ITEMS_FIELD_NUMBER: _builtins.int
     ITEMS_EVICTED_FIELD_NUMBER: _builtins.int
     REQUESTS_REJECTED_FIELD_NUMBER: _builtins.int
@@ -459,6 +480,7 @@ class ScoringCounters(_message.Message):
     SHADOW_TIMINGS_FIELD_NUMBER: _builtins.int
     BACKED_OFF_FIELD_NUMBER: _builtins.int
     LATENCY_RATIO_FIELD_NUMBER: _builtins.int
+    SERVER_TIMES_FIELD_NUMBER: _builtins.int
     items: _builtins.int
     """Items that entered the window."""
     items_evicted: _builtins.int
@@ -489,6 +511,10 @@ class ScoringCounters(_message.Message):
     def shadow_timings(self) -> _containers.MessageMap[_builtins.str, Global___ShadowTiming]:
         """By candidate; of those that answered here at all."""
 
+    @_builtins.property
+    def server_times(self) -> _containers.MessageMap[_builtins.str, Global___ServerTimes]:
+        """By candidate; of those whose server told while it answers."""
+
     def __init__(
         self,
         *,
@@ -507,10 +533,11 @@ class ScoringCounters(_message.Message):
         shadow_timings: _abc.Mapping[_builtins.str, Global___ShadowTiming] | None = ...,
         backed_off: _builtins.bool = ...,
         latency_ratio: _builtins.float | None = ...,
+        server_times: _abc.Mapping[_builtins.str, Global___ServerTimes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio", "latency_ratio", b"latency_ratio"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio", "answers_seen", b"answers_seen", "backed_off", b"backed_off", "cpu_s", b"cpu_s", "items", b"items", "items_evicted", b"items_evicted", "latency_ratio", b"latency_ratio", "requests_rejected", b"requests_rejected", "resident_bytes", b"resident_bytes", "round_s", b"round_s", "shadow_failures", b"shadow_failures", "shadow_items", b"shadow_items", "shadow_s", b"shadow_s", "shadow_timings", b"shadow_timings", "window_bytes", b"window_bytes", "window_items", b"window_items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio", "answers_seen", b"answers_seen", "backed_off", b"backed_off", "cpu_s", b"cpu_s", "items", b"items", "items_evicted", b"items_evicted", "latency_ratio", b"latency_ratio", "requests_rejected", b"requests_rejected", "resident_bytes", b"resident_bytes", "round_s", b"round_s", "server_times", b"server_times", "shadow_failures", b"shadow_failures", "shadow_items", b"shadow_items", "shadow_s", b"shadow_s", "shadow_timings", b"shadow_timings", "window_bytes", b"window_bytes", "window_items", b"window_items"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__latency_ratio: _TypeAlias = _typing.Literal["latency_ratio"]  # noqa: Y015
     _WhichOneofArgType__latency_ratio: _TypeAlias = _typing.Literal["_latency_ratio", b"_latency_ratio"]  # noqa: Y015
@@ -548,3 +575,28 @@ class ShadowTiming(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ShadowTiming: _TypeAlias = ShadowTiming  # noqa: Y015
+
+@_typing.final
+class ServerTimes(_message.Message):
+    """What a request of anybody took at a candidate's model server of late, on average."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_S_FIELD_NUMBER: _builtins.int
+    COMPUTE_S_FIELD_NUMBER: _builtins.int
+    queue_s: _builtins.float
+    compute_s: _builtins.float
+    """Input, inference and output."""
+    def __init__(
+        self,
+        *,
+        queue_s: _builtins.float = ...,
+        compute_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_s", b"compute_s", "queue_s", b"queue_s"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServerTimes: _TypeAlias = ServerTimes  # noqa: Y015
