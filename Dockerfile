@@ -18,7 +18,8 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --require-hashes --only-binary=:all: --requirement build.lock \
     && /opt/build/bin/pip --python /opt/pilotfish/bin/python install --no-cache-dir --no-compile \
         --require-hashes --only-binary=:all: --requirement requirements.lock \
-    && find /opt/pilotfish/lib -depth -type d '(' -name tests -o -path '*/pyarrow/include' ')' -exec rm -r '{}' +
+    && find /opt/pilotfish/lib -depth '(' -name tests -o -path '*/pyarrow/include' -o -name '*_flight.*so*' ')' \
+        -exec rm -r '{}' +
 COPY pyproject.toml README.md LICENSE ./
 COPY proto proto
 COPY sidecar sidecar

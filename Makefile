@@ -8,7 +8,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto clean
+.PHONY: help demo test test-components check format proto lock clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,18 +40,35 @@ $(SERVERS)/triton/.made: Makefile
 	$(@D)/bin/python $(PIP) nvidia-pytriton==0.7.0 'tritonclient[grpc,http]' onnxruntime
 	@touch $@
 
-test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made ## run the tests against real Envoy and Triton
+# A clean Debian to carry out the Dockerfile's steps in, by a debootstrap that is unpacked and not installed.
+$(SERVERS)/debian/.made: Makefile
+	rm -rf $(@D) && mkdir -p $(@D)
+	cd $(@D) && apt-get download --quiet debootstrap && dpkg-deb --extract debootstrap_*.deb tool
+	DEBOOTSTRAP_DIR=$(abspath $(@D))/tool/usr/share/debootstrap sh $(@D)/tool/usr/sbin/debootstrap \
+		--variant=minbase --include=ca-certificates,python3,python3-venv,python-is-python3 bookworm $(@D)/root
+	rm -rf $(@D)/tool $(@D)/*.deb $(@D)/root/var/cache/apt/archives/*.deb $(@D)/root/var/lib/apt/lists/*
+	@touch $@
+
+$(SERVERS)/lock/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) uv==0.13.9
+	@touch $@
+
+test-components: $(VENV)/.dev $(SERVERS)/envoy/.made $(SERVERS)/triton/.made $(SERVERS)/debian/.made ## run the tests against real Envoy, Triton, Debian
+	PILOTFISH_DEBIAN=$(abspath $(SERVERS))/debian/root \
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
 	$(BIN)/python -m pytest tests/components
 
-check: $(VENV)/.dev ## lint, types, import contracts, proto lint and drift
+check: $(VENV)/.dev ## lint, types, import contracts, proto lint, drift of what is generated
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python -m proto.generate --check
+	$(BIN)/python -m image.lock --check
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -59,6 +76,9 @@ format: $(VENV)/.dev ## rewrite the code in the project's format
 
 proto: $(VENV)/.dev ## regenerate the code from proto/
 	$(BIN)/python -m proto.generate
+
+lock: $(VENV)/.dev $(SERVERS)/lock/.made ## lock what the image installs, with hashes, and list it (SBOM)
+	PATH=$(abspath $(SERVERS))/lock/bin:$$PATH $(BIN)/python -m image.lock
 
 clean: ## remove what the tasks made
 	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -90,12 +90,14 @@ def _unmet(wanted: list[str], locked: list[Locked]) -> Iterator[str]:
 def _bill(project: Mapping[str, Any], run: list[Locked]) -> str:
     own = project["project"]
     packages = [(one.name, one.version, one.sha256, one.wanted_by) for one in run]
-    return json.dumps(bill_of_materials(own["name"], own["version"], own["license"], packages), indent=1) + "\n"
+    bill = bill_of_materials(own["name"], own["version"], own["license"], packages)
+    return json.dumps(bill, indent=1) + "\n"
 
 
 def _uv(*options: str, given: str | None = None) -> str:
     command = ["uv", "pip", "compile", "--quiet", "--custom-compile-command", "make lock", *options]
-    return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=True).stdout  # noqa: S603 - ours
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    return done.stdout
 
 
 def lock(project: Mapping[str, Any]) -> None:
@@ -104,10 +106,10 @@ def lock(project: Mapping[str, Any]) -> None:
     Raises:
         CalledProcessError: no versions fit together, or one has no wheel for a platform.
     """
-    one_for_all = ("--universal", "--python-version", OLDEST, "--fork-strategy", "fewest", "--generate-hashes")
+    how = ("--universal", "--python-version", OLDEST, "--fork-strategy", "fewest", "--generate-hashes")
     extras = [f"--extra={extra}" for extra in EXTRAS]
-    RUN.write_text(_uv("pyproject.toml", *extras, "--upgrade", *one_for_all))
-    BUILD.write_text(_uv("-", "--upgrade", *one_for_all, given="\n".join(project["build-system"]["requires"])))
+    RUN.write_text(_uv("pyproject.toml", *extras, *how))
+    BUILD.write_text(_uv("-", *how, given="\n".join(project["build-system"]["requires"])))
     BILL.write_text(_bill(project, read_lock(RUN.read_text())))
     for platform in PLATFORMS:
         for path in (RUN, BUILD):
