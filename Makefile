@@ -8,7 +8,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto helm clean
+.PHONY: help demo test test-components check format proto helm lock clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -69,8 +69,23 @@ $(SERVERS)/kubernetes/.made: Makefile
 	$(@D)/bin/python $(PIP) kubernetes-validate==1.37.0 cel-expr-python==0.1.3 'protobuf>=6'
 	@touch $@
 
-COMPONENTS := envoy triton mlserver kserve prometheus helm kubernetes
+# A clean Debian to carry out the Dockerfile's steps in, by a debootstrap that is unpacked and not installed.
+$(SERVERS)/debian/.made: Makefile
+	rm -rf $(@D) && mkdir -p $(@D)
+	cd $(@D) && apt-get download --quiet debootstrap && dpkg-deb --extract debootstrap_*.deb tool
+	DEBOOTSTRAP_DIR=$(abspath $(@D))/tool/usr/share/debootstrap sh $(@D)/tool/usr/sbin/debootstrap \
+		--variant=minbase --include=ca-certificates,python3,python3-venv,python-is-python3 bookworm $(@D)/root
+	rm -rf $(@D)/tool $(@D)/*.deb $(@D)/root/var/cache/apt/archives/*.deb $(@D)/root/var/lib/apt/lists/*
+	@touch $@
+
+$(SERVERS)/lock/.made: Makefile
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) uv==0.13.9
+	@touch $@
+
+COMPONENTS := envoy triton mlserver kserve prometheus helm kubernetes debian
 test-components: $(VENV)/.dev $(COMPONENTS:%=$(SERVERS)/%/.made) ## run the tests against real servers and Helm
+	PILOTFISH_DEBIAN=$(abspath $(SERVERS))/debian/root \
 	PILOTFISH_ENVOY=$(abspath $(SERVERS))/envoy/bin/envoy \
 	PILOTFISH_TRITON_PYTHON=$(abspath $(SERVERS))/triton/bin/python \
 	PILOTFISH_MLSERVER_PYTHON=$(abspath $(SERVERS))/mlserver/bin/python \
@@ -90,6 +105,8 @@ check: $(VENV)/.dev ## lint, types, import contracts, proto lint, drift of what 
 	$(BIN)/python -m helm.schema --check
 	$(BIN)/python -m helm.readme --check
 	$(BIN)/python -m helm.monitoring --check
+	$(BIN)/python -m image.lock --check
+	$(BIN)/hadolint Dockerfile
 
 format: $(VENV)/.dev ## rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -102,6 +119,9 @@ helm: $(VENV)/.dev ## regenerate what follows from values, configuration and hel
 	$(BIN)/python -m helm.schema
 	$(BIN)/python -m helm.readme
 	$(BIN)/python -m helm.monitoring
+
+lock: $(VENV)/.dev $(SERVERS)/lock/.made ## lock what the image installs, with hashes, and list it (SBOM)
+	PATH=$(abspath $(SERVERS))/lock/bin:$$PATH $(BIN)/python -m image.lock
 
 clean: ## remove what the tasks made
 	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
