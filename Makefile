@@ -72,6 +72,7 @@ $(SERVERS)/kubernetes/.made: Makefile
 # A clean Debian to carry out the Dockerfile's steps in, by a debootstrap that is unpacked and not installed.
 $(SERVERS)/debian/.made: Makefile
 	rm -rf $(@D) && mkdir -p $(@D)
+	apt-get update --quiet --quiet
 	cd $(@D) && apt-get download --quiet debootstrap && dpkg-deb --extract debootstrap_*.deb tool
 	DEBOOTSTRAP_DIR=$(abspath $(@D))/tool/usr/share/debootstrap sh $(@D)/tool/usr/sbin/debootstrap \
 		--variant=minbase --include=ca-certificates,python3,python3-venv,python-is-python3 bookworm $(@D)/root

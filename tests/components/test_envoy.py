@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,11 +13,14 @@ import grpc
 import numpy as np
 import pytest
 import yaml
+from structlog.testing import capture_logs
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from sidecar.capture.copies import CopyServer
+from sidecar.capture.counts import CaptureKey
 from sidecar.capture.intake import Sampling
 from sidecar.capture.v2 import decode_observation
+from sidecar.telemetry.notices import CaptureNotices
 from tests.components.running_envoy import RunningEnvoy, free_port, printed
 from tests.contract.capture_ways import UNLIMITED, Call
 from tests.integration.running_proxy import WAIT_S, RunningCapture, running_mirror, running_observer
@@ -165,6 +169,12 @@ def test_what_envoy_could_not_copy_is_known(place: Starter, kind: str) -> None:
         assert running.seen("echo", CALLS - lost).seen == CALLS - lost
         capture.envoy.address = running.envoy.admin
         assert running.capture.eventually(lambda: capture.counts.lost_calls == lost > 0)
+        key = CaptureKey(kind, running.capture.address)
+        with capture_logs() as told:
+            CaptureNotices(time.monotonic).look(key, capture.counts)
+        [line] = told
+        assert "raise `circuit_breakers` of its cluster `pilotfish`" in line["event"]
+        assert (line["log_level"], line["capture"], line["count"]) == ("warning", kind, lost)
 
 
 @BOTH

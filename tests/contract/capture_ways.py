@@ -33,7 +33,7 @@ from sidecar.capture.rest import RestObserver
 from sidecar.domain.tensors import Array
 from sidecar.listeners import Listener
 from sidecar.serving.http import HttpServer, application
-from tests.integration.rest_upstream import RestUpstream
+from tests.integration.rest_upstream import running_rest_upstream
 from tests.integration.running_proxy import (
     WAIT_S,
     RunningCapture,
@@ -46,6 +46,11 @@ from tests.integration.v2_upstream import Upstream, V2Message, echo
 MODELS: Final = ("echo", "fail")
 SEGMENT_KEY: Final = "x-region"
 UNLIMITED: Final = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+
+
+def claimed_shape(array: Array) -> tuple[int, ...]:
+    """What a sender says; a test may make it lie."""
+    return array.shape
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Call:
     def request(self) -> V2Message:
         request = service_pb2.ModelInferRequest(model_name=self.model)
         for name, array in self.inputs.items():
-            tensor = request.inputs.add(name=name, datatype=datatype_of(array), shape=array.shape)
+            tensor = request.inputs.add(name=name, datatype=datatype_of(array), shape=claimed_shape(array))
             if self.shared_memory:
                 tensor.parameters["shared_memory_region"].string_param = "region"
             else:
@@ -110,9 +115,10 @@ def by_rest_binary() -> Iterator[Way]:
 
 @contextmanager
 def _rest(body: Callable[[str, Mapping[str, Array]], bytes]) -> Iterator[Way]:
-    upstream = RestUpstream()
-    upstream.start()
-    with RunningProxy(upstream.address, MODELS, observe=RestObserver) as running:
+    with (
+        running_rest_upstream() as upstream,
+        RunningProxy(upstream.address, MODELS, observe=RestObserver) as running,
+    ):
 
         def send(call: Call) -> None:
             sent = _shared_body(call.inputs) if call.shared_memory else body("inputs", call.inputs)
@@ -121,7 +127,6 @@ def _rest(body: Callable[[str, Mapping[str, Array]], bytes]) -> Iterator[Way]:
             post(running.address, segment | coding, sent, f"/v2/models/{call.model}/infer")
 
         yield Way(running, send, sees_answers=True, failed="failed_call")
-    upstream.stop()
 
 
 @contextmanager
@@ -305,7 +310,7 @@ def _shared_body(arrays: Mapping[str, Array]) -> bytes:
 
 def _v2_body(key: str, arrays: Mapping[str, Array], contents: Callable[[Array], dict[str, object]]) -> bytes:
     tensors = [
-        {"name": name, "datatype": datatype_of(array), "shape": array.shape, **contents(array)}
+        {"name": name, "datatype": datatype_of(array), "shape": claimed_shape(array), **contents(array)}
         for name, array in arrays.items()
     ]
     return json.dumps({"id": "1", key: tensors}).encode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -26,6 +28,17 @@ class RestUpstream:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+@contextmanager
+def running_rest_upstream() -> Iterator[RestUpstream]:
+    upstream = RestUpstream()
+    upstream.start()
+    try:
+        yield upstream
+    finally:
+        # Its threads would outlive a test that failed, and the run with it.
+        upstream.stop()
 
 
 class _Server(ThreadingHTTPServer):

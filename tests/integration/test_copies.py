@@ -26,14 +26,11 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from sidecar.capture import mirror
 from sidecar.capture.copies import CopyServer
 from sidecar.capture.ext_proc import PROCESS
-from sidecar.capture.http2 import PREFACE
 from sidecar.domain.errors import UnavailableError
 from tests.contract.capture_ways import (
     UNLIMITED,
     Call,
     by_events_json,
-    by_mirror,
-    by_observer,
     event,
     observed,
     post,
@@ -44,7 +41,6 @@ from tests.integration.running_sidecar import ENDPOINT, RunningSidecar, configur
 from tests.models import DigitsModels
 
 CALL = Call({"x": np.arange(6, dtype=np.float32).reshape(1, 6)})
-SETTINGS = bytes.fromhex("000000040000000000")
 
 
 def test_a_real_client_is_content_with_the_mirror() -> None:
@@ -70,39 +66,6 @@ def test_health_checks_are_answered(make: Any) -> None:  # noqa: ANN401 - either
         with pytest.raises(grpc.RpcError) as caught:
             next(health.Watch(health_pb2.HealthCheckRequest(), timeout=WAIT_S))
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-@pytest.mark.parametrize("make", [by_mirror, by_observer])
-def test_fifty_megabytes_are_counted_and_not_held(make: Any) -> None:  # noqa: ANN401 - either of two ways
-    with make() as way:
-        memory, most = way.running.capture.memory, [0]
-        take = memory.take
-
-        def watched(size: int) -> bool:
-            taken: bool = take(size)
-            most[0] = max(most[0], memory.held_bytes)
-            return taken
-
-        memory.take = watched
-        way.send(Call({"x": np.zeros((1, 12_500_000), dtype=np.float32)}))
-        way.send(CALL)
-        counts = way.running.counts("echo")
-        assert (counts.sampled, dict(counts.dropped)) == (1, {"oversize": 1})
-        assert most[0] < 1 << 20
-
-
-def test_a_thousand_connections() -> None:
-    with running_mirror(("echo",)) as running, contextlib.ExitStack() as stack:
-        host, _, port = running.address.rpartition(":")
-        for _ in range(1000):
-            client = stack.enter_context(socket.create_connection((host, int(port)), timeout=WAIT_S))
-            client.sendall(PREFACE + SETTINGS)
-        assert running.eventually(lambda: running.capture.counts.connections == 1000)
-        with grpc.insecure_channel(running.address) as channel:
-            stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-            stub.ModelInfer(CALL.request, timeout=WAIT_S)
-        assert running.counts("echo").sampled == 1
-        assert running.capture.memory.held_bytes == 0
 
 
 def test_what_speaks_something_else_is_cut_off_and_counted() -> None:

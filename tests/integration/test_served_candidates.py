@@ -118,6 +118,35 @@ def test_the_servers_own_times_are_metrics_while_it_answers(
         assert told() == {}
 
 
+def test_a_server_that_takes_ten_seconds_is_asked_no_more_than_it_may(
+    folder: Path, server: ModelServer, digits_models: DigitsModels
+) -> None:
+    images = digits_models.validation["rotated"]
+    candidates = [
+        candidate("upright"),
+        candidate("again", "rotated", "rotated"),
+        behind(server, deadline="60s"),
+    ]
+    with running(folder, candidates=candidates, window={"items": 200}) as sidecar:
+        # It answers when the test has seen enough, as others do after ten seconds.
+        server.open.clear()
+        for start in range(0, 300, 100):
+            sidecar.send(images[start : start + 100])
+            sidecar.scored(start + 100)
+            ranking = sidecar.ranking_when(lambda ranking: ranking.items > 0)
+            assert ranking.candidates[0].name == "again"
+        while metrics(sidecar)["pilotfish_shadow_items_total", (ENDPOINT, "again")] < 300:
+            sidecar.ranking_when(lambda _: True)
+        found = metrics(sidecar)
+        assert server.most_at_once == 2
+        assert found["pilotfish_window_items", (ENDPOINT,)] == 200
+        assert found["pilotfish_shadow_items_total", (ENDPOINT, "rotated")] == 0
+        assert not [name for name, _ in found if name == "pilotfish_requests_rejected_total"]
+        server.open.set()
+        sidecar.ranking_when(lambda ranking: ranking.items == 200 and _all_rank(ranking))
+        assert server.most_at_once == 2
+
+
 def test_offline_it_ranks_as_the_same_model_in_process(folder: Path, server: ModelServer) -> None:
     documents = []
     # A model that is served with its classes in another order, and says so.
