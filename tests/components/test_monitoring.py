@@ -49,6 +49,7 @@ class Monitored:
     """A sidecar that is watched, and who watches it."""
 
     sidecar: RunningSidecar
+    envoy: EnvoyAdmin
     prometheus: RunningPrometheus
     alertmanager: RunningAlertmanager
 
@@ -70,13 +71,22 @@ class Monitored:
             known = counters.items + sum(counters.requests_rejected.values())
 
 
-class EnvoyAdmin(BaseHTTPRequestHandler):
-    """The admin page of an Envoy that copies every call."""
+class EnvoyAdmin(ThreadingHTTPServer):
+    """The admin page of an Envoy that copies every call, or while `losing` does not."""
 
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self.losing = False
+        self.lost = 0
+
+
+class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        assert isinstance(self.server, EnvoyAdmin)
+        self.server.lost += 3 * self.server.losing
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"cluster.pilotfish.upstream_rq_5xx: 0\n")
+        self.wfile.write(f"cluster.pilotfish.upstream_rq_5xx: {self.server.lost}\n".encode())
 
     def log_message(self, *_: object) -> None: ...
 
@@ -111,7 +121,7 @@ def monitored(
     prometheus_programs: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Monitored]:
     """Every kind of series is there: two captures, declared costs with a bound, a request that is refused."""
-    admin = ThreadingHTTPServer(("127.0.0.1", 0), EnvoyAdmin)
+    admin = EnvoyAdmin()
     threading.Thread(target=admin.serve_forever, daemon=True).start()
     envoy = f"127.0.0.1:{admin.server_port}"
     own = tmp_path_factory.mktemp("prometheus")
@@ -143,7 +153,7 @@ def monitored(
         nothing = np.full(64, np.nan, dtype=np.float32).tobytes()
         tensor = traffic_pb2.Tensor(name=digits.INPUT, datatype="FP32", shape=[1, 64], contents=nothing)
         sidecar.traffic.Observe(iter([traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor])]))
-        yield Monitored(sidecar, prometheus, alertmanager)
+        yield Monitored(sidecar, admin, prometheus, alertmanager)
     admin.shutdown()
     admin.server_close()
 
@@ -165,23 +175,39 @@ def test_promtool_has_no_complaint_about_the_metrics(monitored: Monitored, prome
 
 
 def test_drift_fires_and_recovery_resolves(monitored: Monitored) -> None:
-    def firing() -> set[str]:
-        return DRIFT_ALERTS & monitored.alertmanager.firing().keys()
-
+    firing = monitored.alertmanager.firing
     monitored.send("upright")
     past = "pilotfish_candidate_measure offset 5s"
     eventually(lambda: monitored.prometheus.query(past), "past to compare with")
-    assert not firing()
+    eventually(lambda: not firing(), "calm before the drift", firing)
 
     monitored.send("rotated")
-    eventually(lambda: firing() == DRIFT_ALERTS, "alert", firing)
-    (alert,) = monitored.alertmanager.firing()["PilotfishServedNotBest"]
+    eventually(lambda: firing().keys() >= DRIFT_ALERTS, "alerts about the drift", firing)
+    told = 'ALERTS{alertname="PilotfishRecommendationChanged", candidate="rotated"}'
+    eventually(lambda: monitored.prometheus.query(f"last_over_time({told}[1m])"), f"alert {told}")
+    (alert,) = firing()["PilotfishServedNotBest"]
     assert (alert["labels"]["endpoint"], alert["labels"]["candidate"]) == (ENDPOINT, "upright")
     assert alert["labels"]["severity"] == "warning"
     assert alert["annotations"]["description"].endswith("the probability that it is the best is 0%.")
 
     monitored.send("upright")
     eventually(lambda: not firing(), "recovery", firing)
+
+
+def test_faults_of_its_own_fire_and_resolve(monitored: Monitored) -> None:
+    firing = monitored.alertmanager.firing
+    expected = {"PilotfishConfigurationRefused", "PilotfishEnvoyLosesCopies"}
+    path = monitored.sidecar.path
+    right = path.read_text()
+    path.write_text("endpoints: none\n")
+    monitored.envoy.losing = True
+    eventually(lambda: firing().keys() >= expected, "alerts about the faults", firing)
+    (alert,) = firing()["PilotfishEnvoyLosesCopies"]
+    assert alert["labels"]["capture"] == "observer"
+
+    path.write_text(right)
+    monitored.envoy.losing = False
+    eventually(lambda: not expected & firing().keys(), "recovery", firing)
 
 
 def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> None:
