@@ -39,6 +39,15 @@ WINDOW_ITEMS = 400
 AT_ONCE = 50
 # What rules and panels look back on and wait for, as long as a test has.
 SHORTER = {"1d": "15s", "1h": "5s", "15m": "2s", "10m": "5s", "5m": "2s", "2m": "1s", "0s": "0s"}
+CHOSEN = {
+    "$namespace": ".*",
+    "$job": "pilotfish",
+    "$instance": ".*",
+    "$endpoint": ENDPOINT,
+    "$candidate": "upright",
+    "$measure": "adaptivity|graded_adaptivity",
+    "$__rate_interval": "5s",
+}
 # Metrics of panels that the sidecar does not have yet.
 PENDING = {"pilotfish_shadow_backed_off"}
 DRIFT_ALERTS = {"PilotfishServedNotBest", "PilotfishRankingDrift", "PilotfishAdaptivityFell"}
@@ -105,6 +114,14 @@ def request(image: Array) -> Any:  # noqa: ANN401 - a message without types
     return service_pb2.ModelInferRequest(
         model_name=ENDPOINT, inputs=[tensor], raw_input_contents=[image.tobytes()]
     )
+
+
+def filled(query: str) -> str:
+    """The query with a choice for every variable."""
+    for name, value in CHOSEN.items():
+        query = query.replace(name, value)
+    assert "$" not in query
+    return query
 
 
 def shorter(text: str) -> str:
@@ -216,21 +233,6 @@ def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> 
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     queries = {target["expr"]: panel["title"] for panel in panels for target in panel["targets"]}
     pending = {query for query in queries if any(name in query for name in PENDING)}
-    values = {
-        "$namespace": ".*",
-        "$job": "pilotfish",
-        "$instance": ".*",
-        "$endpoint": ENDPOINT,
-        "$candidate": "upright",
-        "$measure": "adaptivity|graded_adaptivity",
-        "$__rate_interval": "5s",
-    }
-
-    def filled(query: str) -> str:
-        for name, value in values.items():
-            query = query.replace(name, value)
-        assert "$" not in query
-        return query
 
     def empty() -> dict[str, str]:
         return {
@@ -238,6 +240,23 @@ def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> 
         }
 
     eventually(lambda: empty().keys() == pending, "series of all queries, but of those in PENDING", empty)
+
+
+def test_every_variable_of_the_dashboard_has_a_choice(monitored: Monitored) -> None:
+    variables = json.loads((FILES / "dashboard.json").read_text())["templating"]["list"]
+    asked = {one["name"]: one["query"] for one in variables if one["type"] == "query"}
+
+    def choices() -> dict[str, list[str]]:
+        found = {}
+        for name, query in asked.items():
+            parts = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
+            assert parts, query
+            found[name] = monitored.prometheus.values(filled(parts[1]), parts[2])
+        return found
+
+    eventually(lambda: all(choices().values()), "choice for every variable", choices)
+    assert choices()["endpoint"] == [ENDPOINT]
+    assert choices()["candidate"] == ["noisy", "rotated", "upright"]
 
 
 def test_grafana_asks_what_prometheus_asks(monitored: Monitored) -> None:
