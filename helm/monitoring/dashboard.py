@@ -20,6 +20,7 @@ _SOURCE: Final = model.DataSourceRef(type_val="prometheus", uid="$datasource")
 _HEIGHT: Final = {Kind.NAME: 4, Kind.NUMBER: 4}
 _TALL: Final = 8
 _EVERYTHING: Final = ".*"
+_MEASURE: Final = "graded_adaptivity"
 # Series that panels and variables find pods, endpoints and candidates by.
 _PODS: Final = 'pilotfish_build_info{namespace=~"$namespace", job=~"$job"}'
 _ENDPOINTS: Final = (
@@ -73,7 +74,7 @@ def _variables() -> list[Builder[model.VariableModel]]:
         .multi(multi=True),
         _variable("measure", f"label_values({_MEASURES}, measure)")
         .multi(multi=True)
-        .current(model.VariableOption(selected=True, text="adaptivity", value="adaptivity")),
+        .current(model.VariableOption(selected=True, text=[_MEASURE], value=[_MEASURE])),
     ]
 
 

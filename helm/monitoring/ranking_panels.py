@@ -101,7 +101,7 @@ _ESTIMATES: Final = (
         "Accuracy of $candidate with its 90 % interval",
         "percentunit",
         tuple(
-            (f'avg(pilotfish_candidate_{name}{{{ENDPOINT}, candidate="$candidate"}})', legend)
+            (f'avg(pilotfish_candidate_{name}{{{ENDPOINT}, candidate=~"$candidate"}})', legend)
             for name, legend in (
                 ("accuracy_low_ratio", "low"),
                 ("accuracy_ratio", "estimate"),

@@ -41,6 +41,12 @@ class RunningPrometheus:
         found: list[dict[str, Any]] = fetch(self.address, f"/api/v1/query?{query}")["data"]["result"]
         return found
 
+    def values(self, selector: str, label: str) -> list[str]:
+        """What a label is in the series of a selector."""
+        query = urllib.parse.urlencode({"match[]": selector})
+        found: list[str] = fetch(self.address, f"/api/v1/label/{label}/values?{query}")["data"]
+        return found
+
 
 class RunningAlertmanager:
     """Asks what an Alertmanager has been told."""

@@ -39,6 +39,15 @@ WINDOW_ITEMS = 400
 AT_ONCE = 50
 # What rules and panels look back on and wait for, as long as a test has.
 SHORTER = {"1d": "15s", "1h": "5s", "15m": "2s", "10m": "5s", "5m": "2s", "2m": "1s", "0s": "0s"}
+CHOSEN = {
+    "$namespace": ".*",
+    "$job": "pilotfish",
+    "$instance": ".*",
+    "$endpoint": ENDPOINT,
+    "$candidate": "upright",
+    "$measure": "adaptivity|graded_adaptivity",
+    "$__rate_interval": "5s",
+}
 # Metrics of panels that the sidecar does not have yet.
 PENDING = {"pilotfish_shadow_backed_off"}
 DRIFT_ALERTS = {"PilotfishServedNotBest", "PilotfishRankingDrift", "PilotfishAdaptivityFell"}
@@ -49,6 +58,7 @@ class Monitored:
     """A sidecar that is watched, and who watches it."""
 
     sidecar: RunningSidecar
+    envoy: EnvoyAdmin
     prometheus: RunningPrometheus
     alertmanager: RunningAlertmanager
 
@@ -70,13 +80,22 @@ class Monitored:
             known = counters.items + sum(counters.requests_rejected.values())
 
 
-class EnvoyAdmin(BaseHTTPRequestHandler):
-    """The admin page of an Envoy that copies every call."""
+class EnvoyAdmin(ThreadingHTTPServer):
+    """The admin page of an Envoy that copies every call, or while `losing` does not."""
 
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Page)
+        self.losing = False
+        self.lost = 0
+
+
+class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        assert isinstance(self.server, EnvoyAdmin)
+        self.server.lost += 3 * self.server.losing
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"cluster.pilotfish.upstream_rq_5xx: 0\n")
+        self.wfile.write(f"cluster.pilotfish.upstream_rq_5xx: {self.server.lost}\n".encode())
 
     def log_message(self, *_: object) -> None: ...
 
@@ -97,6 +116,14 @@ def request(image: Array) -> Any:  # noqa: ANN401 - a message without types
     )
 
 
+def filled(query: str) -> str:
+    """The query with a choice for every variable."""
+    for name, value in CHOSEN.items():
+        query = query.replace(name, value)
+    assert "$" not in query
+    return query
+
+
 def shorter(text: str) -> str:
     """The durations of PromQL and of `for`, made as short as a test needs them."""
 
@@ -111,7 +138,7 @@ def monitored(
     prometheus_programs: Path, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Monitored]:
     """Every kind of series is there: two captures, declared costs with a bound, a request that is refused."""
-    admin = ThreadingHTTPServer(("127.0.0.1", 0), EnvoyAdmin)
+    admin = EnvoyAdmin()
     threading.Thread(target=admin.serve_forever, daemon=True).start()
     envoy = f"127.0.0.1:{admin.server_port}"
     own = tmp_path_factory.mktemp("prometheus")
@@ -143,7 +170,7 @@ def monitored(
         nothing = np.full(64, np.nan, dtype=np.float32).tobytes()
         tensor = traffic_pb2.Tensor(name=digits.INPUT, datatype="FP32", shape=[1, 64], contents=nothing)
         sidecar.traffic.Observe(iter([traffic_pb2.ObserveRequest(endpoint=ENDPOINT, inputs=[tensor])]))
-        yield Monitored(sidecar, prometheus, alertmanager)
+        yield Monitored(sidecar, admin, prometheus, alertmanager)
     admin.shutdown()
     admin.server_close()
 
@@ -165,17 +192,17 @@ def test_promtool_has_no_complaint_about_the_metrics(monitored: Monitored, prome
 
 
 def test_drift_fires_and_recovery_resolves(monitored: Monitored) -> None:
-    def firing() -> set[str]:
-        return DRIFT_ALERTS & monitored.alertmanager.firing().keys()
-
+    firing = monitored.alertmanager.firing
     monitored.send("upright")
     past = "pilotfish_candidate_measure offset 5s"
     eventually(lambda: monitored.prometheus.query(past), "past to compare with")
-    assert not firing()
+    eventually(lambda: not firing(), "calm before the drift", firing)
 
     monitored.send("rotated")
-    eventually(lambda: firing() == DRIFT_ALERTS, "alert", firing)
-    (alert,) = monitored.alertmanager.firing()["PilotfishServedNotBest"]
+    eventually(lambda: firing().keys() >= DRIFT_ALERTS, "alerts about the drift", firing)
+    told = 'ALERTS{alertname="PilotfishRecommendationChanged", candidate="rotated"}'
+    eventually(lambda: monitored.prometheus.query(f"last_over_time({told}[1m])"), f"alert {told}")
+    (alert,) = firing()["PilotfishServedNotBest"]
     assert (alert["labels"]["endpoint"], alert["labels"]["candidate"]) == (ENDPOINT, "upright")
     assert alert["labels"]["severity"] == "warning"
     assert alert["annotations"]["description"].endswith("the probability that it is the best is 0%.")
@@ -184,27 +211,28 @@ def test_drift_fires_and_recovery_resolves(monitored: Monitored) -> None:
     eventually(lambda: not firing(), "recovery", firing)
 
 
+def test_faults_of_its_own_fire_and_resolve(monitored: Monitored) -> None:
+    firing = monitored.alertmanager.firing
+    expected = {"PilotfishConfigurationRefused", "PilotfishEnvoyLosesCopies"}
+    path = monitored.sidecar.path
+    right = path.read_text()
+    path.write_text("endpoints: none\n")
+    monitored.envoy.losing = True
+    eventually(lambda: firing().keys() >= expected, "alerts about the faults", firing)
+    (alert,) = firing()["PilotfishEnvoyLosesCopies"]
+    assert alert["labels"]["capture"] == "observer"
+
+    path.write_text(right)
+    monitored.envoy.losing = False
+    eventually(lambda: not expected & firing().keys(), "recovery", firing)
+
+
 def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> None:
     monitored.send("rotated", 50)
     dashboard = json.loads((FILES / "dashboard.json").read_text())
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     queries = {target["expr"]: panel["title"] for panel in panels for target in panel["targets"]}
     pending = {query for query in queries if any(name in query for name in PENDING)}
-    values = {
-        "$namespace": ".*",
-        "$job": "pilotfish",
-        "$instance": ".*",
-        "$endpoint": ENDPOINT,
-        "$candidate": "upright",
-        "$measure": "adaptivity|graded_adaptivity",
-        "$__rate_interval": "5s",
-    }
-
-    def filled(query: str) -> str:
-        for name, value in values.items():
-            query = query.replace(name, value)
-        assert "$" not in query
-        return query
 
     def empty() -> dict[str, str]:
         return {
@@ -212,6 +240,23 @@ def test_every_query_of_the_dashboard_returns_a_series(monitored: Monitored) -> 
         }
 
     eventually(lambda: empty().keys() == pending, "series of all queries, but of those in PENDING", empty)
+
+
+def test_every_variable_of_the_dashboard_has_a_choice(monitored: Monitored) -> None:
+    variables = json.loads((FILES / "dashboard.json").read_text())["templating"]["list"]
+    asked = {one["name"]: one["query"] for one in variables if one["type"] == "query"}
+
+    def choices() -> dict[str, list[str]]:
+        found = {}
+        for name, query in asked.items():
+            parts = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
+            assert parts, query
+            found[name] = monitored.prometheus.values(filled(parts[1]), parts[2])
+        return found
+
+    eventually(lambda: all(choices().values()), "choice for every variable", choices)
+    assert choices()["endpoint"] == [ENDPOINT]
+    assert choices()["candidate"] == ["noisy", "rotated", "upright"]
 
 
 def test_grafana_asks_what_prometheus_asks(monitored: Monitored) -> None:

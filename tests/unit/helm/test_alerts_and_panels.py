@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from helm.monitoring.dashboard import dashboard_json
-from helm.monitoring.rules import GROUPS
+from helm.monitoring.rules import GROUPS, grafana_rules
 
 ROOT = Path(__file__).parents[3]
 ALERTS = [alert for alerts in GROUPS.values() for alert in alerts]
@@ -58,3 +59,27 @@ def test_names_are_unique_and_short_enough_for_grafana() -> None:
     assert max(map(len, names)) <= 40
     ids = [panel["id"] for panel in json.loads(dashboard_json())["panels"]]
     assert len(set(ids)) == len(ids)
+
+
+def test_grafana_finds_what_it_asks_of_a_provisioned_rule() -> None:
+    rules = [rule for group in yaml.safe_load(grafana_rules())["groups"] for rule in group["rules"]]
+    assert [rule["title"] for rule in rules] == [alert.name for alert in ALERTS]
+    for rule in rules:
+        found, condition = rule["data"]
+        assert (found["refId"], condition["refId"]) == ("A", rule["condition"])
+        assert found["model"]["instant"]
+        assert condition["model"]["expression"] == "is_number($A)"
+        # Grafana fills its environment's variables into all texts but the model; in annotations, braced ones.
+        annotations, rest = rule.pop("annotations"), {**rule, "data": None}
+        assert "$" not in str(rest)
+        assert "${" not in str(annotations)
+        assert not re.search(r"\$value\b", str(annotations))
+
+
+def test_every_description_tells_who_and_most_tell_how_much() -> None:
+    for alert in ALERTS:
+        assert "{{ $labels." in alert.summary
+        assert "{{ $labels." in alert.description
+    wordless = {alert.name for alert in ALERTS if "$value" not in alert.description}
+    # Their expressions say no more than that it is so.
+    assert wordless == {"PilotfishCandidateUnavailable", "PilotfishConfigurationRefused"}
