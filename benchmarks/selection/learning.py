@@ -25,7 +25,8 @@ from sidecar.domain.tensors import Array, Floats
 from sidecar.ranking.objectives import ACCURACY
 
 FALLOFFS: Final = (0.0, 1.0, 2.0)
-# Of the rankings elsewhere that are not bad and that nothing else speaks against, this share is doubted.
+# Of the rankings elsewhere that are not bad and that nothing else speaks against, this share is doubted,
+# rounded up.
 _PRICE: Final = 0.05
 # Corrects nothing and errs not: what is estimated with it is the consensus itself.
 _NONE: Final = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0, validated=0)
