@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sidecar.config.schema import Candidate, Config, Endpoint, Onnx
 from sidecar.domain.errors import InvalidError, NotFoundError
 
-_NEEDS_RESTART = ("serve", "scoring", "log")
+_NEEDS_RESTART = ("serve", "scoring", "log", "traces")
 
 
 class DesiredState:
