@@ -34,6 +34,7 @@ from sidecar.serving.traffic import TrafficService
 from sidecar.shadow.threads import threads_within
 from sidecar.telemetry.metrics import Metrics, Reading
 from sidecar.telemetry.notices import CaptureNotices
+from sidecar.telemetry.ranking_notices import RankingNotices
 
 if TYPE_CHECKING:
     from sidecar.shadow.onnx import OnnxModel
@@ -89,6 +90,7 @@ class Sidecar:
         self.listeners = Listeners(_open_incumbent)
         self._ranking = RankingService(self, self.board, max_watchers=config.serve.max_watchers)
         self._notices = CaptureNotices(time.monotonic)
+        self._ranking_notices = RankingNotices()
         self._health = health.aio.HealthServicer()
         self._serve = config.serve
         self._cpu_share = config.scoring.cpu_share
@@ -233,6 +235,8 @@ class Sidecar:
                 self.board.age()
                 for key, listener in self.listeners.running.items():
                     self._notices.look(key, listener.counts)
+                rankings = {name: snapshot.ranking for name, snapshot in self.board.snapshots().items()}
+                self._ranking_notices.look(rankings)
                 if self._watch.changed():
                     await self._reload()
             except Exception:
