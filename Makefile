@@ -21,7 +21,7 @@ $(VENV)/.run: pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,otel]' --group dev
 	@touch $@
 
 demo: $(VENV)/.run ## serve six digit models, send drifting traffic, watch the ranking

@@ -14,15 +14,16 @@ import grpc
 import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from pilotfish.internal.v1 import scoring_pb2
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from sidecar.capture.intake import Intake, Sampling
-from sidecar.config import Candidate, Config, Endpoint, load_config
+from sidecar.config import Candidate, Config, Endpoint, load_config, schema
 from sidecar.config.units import split_address
 from sidecar.config.watch import FileWatch
 from sidecar.desired import DesiredState
 from sidecar.discovery import Discovery
-from sidecar.domain.errors import PilotfishError, UnavailableError
+from sidecar.domain.errors import InvalidError, PilotfishError, UnavailableError
 from sidecar.listeners import Listeners
 from sidecar.scoring.link import ScoringLink
 from sidecar.serving import http
@@ -34,9 +35,11 @@ from sidecar.serving.traffic import TrafficService
 from sidecar.shadow.threads import threads_within
 from sidecar.telemetry.metrics import Metrics, Reading
 from sidecar.telemetry.notices import CaptureNotices
+from sidecar.telemetry.ranking_notices import RankingNotices
 
 if TYPE_CHECKING:
     from sidecar.shadow.onnx import OnnxModel
+    from sidecar.telemetry.traces import Traces
 
 _WATCH_S = 1.0
 # Names in a line of the log.
@@ -60,6 +63,19 @@ def _open_incumbent(incumbent: Candidate) -> OnnxModel:
     )
 
 
+def _open_traces(settings: schema.Traces) -> Traces | None:
+    """What makes and sends spans, or None where the configuration asks for none."""
+    if settings.otlp is None:
+        return None
+    try:
+        from sidecar.telemetry.traces import otlp_traces  # noqa: PLC0415 - its libraries are an extra
+    except ModuleNotFoundError as error:
+        raise InvalidError(
+            f"traces.otlp: {error.name} is not installed; install pilotfish[otel], or leave `traces` out"
+        ) from error
+    return otlp_traces(settings.otlp, tls=settings.tls, ratio=settings.ratio)
+
+
 class Sidecar:
     """The serving process. `start`, then `close`; close is idempotent and safe without start."""
 
@@ -77,11 +93,13 @@ class Sidecar:
 
         # capture -> scoring process -> board -> services
         self.board = Board(time.monotonic, lambda name: self._intakes[name].counts.sampled)
-        self.link = ScoringLink(config, self.board.hear)
+        self.link = ScoringLink(config, self._hear)
+        self._traces = _open_traces(config.traces)
         self._intakes: dict[str, Intake] = {}
         self.listeners = Listeners(_open_incumbent)
         self._ranking = RankingService(self, self.board, max_watchers=config.serve.max_watchers)
         self._notices = CaptureNotices(time.monotonic)
+        self._ranking_notices = RankingNotices()
         self._health = health.aio.HealthServicer()
         self._serve = config.serve
         self._cpu_share = config.scoring.cpu_share
@@ -135,6 +153,8 @@ class Sidecar:
         await asyncio.gather(self.listeners.close(self._serve.grace), self._stop_serving())
         await self.link.close()
         await self.http.close()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
         log.info("stopped")
 
     def intake(self, endpoint: str) -> Intake:
@@ -176,6 +196,11 @@ class Sidecar:
             )
         self.link.desire(self._desired.config)
 
+    def _hear(self, report: scoring_pb2.Report) -> None:
+        self.board.hear(report)
+        if self._traces is not None:
+            self._traces.round(report)
+
     async def _apply(self) -> None:
         """Brings captures, board and scoring in line with the desired state."""
         config = self._desired.config
@@ -212,12 +237,13 @@ class Sidecar:
         )
         limit = self._serve.max_message_bytes
         server = grpc.aio.server(
+            interceptors=[] if self._traces is None else [self._traces.interceptor],
             options=[
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", limit),
                 # Two sidecars on one port would share the calls between them unseen.
                 ("grpc.so_reuseport", 0),
-            ]
+            ],
         )
         server.add_generic_rpc_handlers(tuple(service.methods() for service in services))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -236,6 +262,8 @@ class Sidecar:
                 self.board.age()
                 for key, listener in self.listeners.running.items():
                     self._notices.look(key, listener.counts)
+                rankings = {name: snapshot.ranking for name, snapshot in self.board.snapshots().items()}
+                self._ranking_notices.look(rankings)
                 if self._watch.changed():
                     await self._reload()
             except Exception:

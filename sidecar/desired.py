@@ -12,7 +12,7 @@ from sidecar.config.candidates import joined
 from sidecar.config.schema import Candidate, Config, Endpoint, Onnx
 from sidecar.domain.errors import InvalidError, NotFoundError
 
-_NEEDS_RESTART = ("serve", "scoring", "log")
+_NEEDS_RESTART = ("serve", "scoring", "log", "traces")
 
 
 class DesiredState:

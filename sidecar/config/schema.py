@@ -671,6 +671,18 @@ class Log(_Section):
     format: Literal["json", "console"] = Field(default="json", description="for machines or for people")
 
 
+class Traces(_Section):
+    """Where spans of calls and rounds are sent. Needs the extra `otel`; a change needs a restart."""
+
+    otlp: Address | None = Field(
+        default=None, description="HOST:PORT of an OpenTelemetry collector's gRPC port; default: no traces"
+    )
+    tls: bool = Field(default=False, description="whether the collector is spoken to by TLS")
+    ratio: float = Field(
+        default=1.0, ge=0, le=1, description="share that is traced, where the caller has not decided"
+    )
+
+
 class Config(_Section):
     """The whole file. Environment variables override it: PILOTFISH_SERVE__GRPC=127.0.0.1:9500."""
 
@@ -686,3 +698,6 @@ class Config(_Section):
         default=Interference(), description="what shadow work may do to the model servers"
     )
     log: Log = Field(default=Log(), description="what is logged; a change needs a restart")
+    traces: Traces = Field(
+        default=Traces(), description="where traces are sent; needs the extra otel; a change needs a restart"
+    )

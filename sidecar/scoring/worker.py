@@ -186,7 +186,7 @@ class Worker:
                 made = scorer.round()
             except Exception:
                 # This endpoint's ranking grows stale; the others go on.
-                log.exception("round failed", endpoint=name)
+                log.exception("round failed", endpoint=name, round=scorer.rounds)
                 continue
             if made is not None:
                 self._report(scorer, made)

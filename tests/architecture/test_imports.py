@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = {"pyarrow", "pydantic_settings", "rich", "sklearn", "tritonclient"}
+HEAVY = {"opentelemetry", "pyarrow", "pydantic_settings", "rich", "sklearn", "tritonclient"}
 NOT_IN = {
     "sidecar.cli.serve": {*HEAVY, "onnxruntime"},
     "sidecar.scoring.__main__": {*HEAVY, "grpc", "prometheus_client", "starlette", "uvicorn"},
