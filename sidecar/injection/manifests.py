@@ -1,7 +1,7 @@
 """Manifests as text and as data: YAML as Kubernetes reads it, where PyYAML reads it otherwise.
 
-To Kubernetes `1e3` and `0o644` are numbers, `2024-01-01` and `12:30` are texts. A text that either could take
-for something else is written in quotes.
+To Kubernetes `1e3` and `0o644` are numbers, `y` is true, `2024-01-01` and `12:30` are texts. A text that
+either could take for something else is written in quotes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sidecar.injection.workloads import Document
 _YAML: Final = "tag:yaml.org,2002:"
 _INT: Final = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?$")
-_INFINITE: Final = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$")
+_SHORT: Final = re.compile("[yYnN]$")
 # A letter first, and no word that any version of YAML takes for a truth value or for nothing.
 _PLAIN: Final = re.compile(
     r"(?!(?:y|n|yes|no|on|off|true|false|null)$)(?:--?)?[a-z/][a-z0-9_./-]*(?:[ :=][a-z0-9_./-]+)*$",
@@ -42,9 +42,12 @@ class _Loader(yaml.SafeLoader):
 for _kind, _pattern, _first in (
     ("int", _INT, "-+0123456789"),
     ("float", _FLOAT, "-+0123456789."),
-    ("float", _INFINITE, "-+."),
+    ("bool", _SHORT, "yYnN"),
 ):
     _Loader.add_implicit_resolver(f"{_YAML}{_kind}", _pattern, list(_first))
+
+
+_Loader.bool_values = {**yaml.SafeLoader.bool_values, "y": True, "n": False}
 
 
 class _Dumper(yaml.SafeDumper):

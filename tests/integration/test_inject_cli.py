@@ -68,9 +68,7 @@ def test_a_shell_pipes_it(config: Path) -> None:
 def test_inject_then_uninject_is_the_identity(
     name: str, config: Path, tmp_path: Path, printed: Printed
 ) -> None:
-    # The first Job has no name, so that no ConfigMap can have it.
-    own = ("--config-map", "shared") if name == "jobs.yaml" else ()
-    words = ("--config", config, *own, "--envoy", "mirror", "--upstream", "127.0.0.1:8001")
+    words = ("--config", config, "--envoy", "mirror", "--upstream", "127.0.0.1:8001")
     once = tmp_path / "once.yaml"
     once.write_text(printed("inject", "-f", FOLDER / name, *words))
     assert read_manifests(once.read_text(), name) != read(name)

@@ -14,7 +14,7 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8"))
 )
 
@@ -28,7 +28,8 @@ SCALARS = (
         ("0b11", 3),
         ("1e3", 1000.0),
         ("-1.5", -1.5),
-        (".inf", float("inf")),
+        ("y", True),
+        ("N", False),
         ("12:30", "12:30"),
         ("2024-01-01", "2024-01-01"),
         ("=", "="),
