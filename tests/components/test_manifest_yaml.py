@@ -25,8 +25,9 @@ TEMPLATE = """
 """
 SCALARS = """
     0 00 0o7 0o644 0644 -0o7 08 09 0x1F 0x 0b11 0b2 1 +1 -1 1_000 1__0 1_0.5 .5 +.5 1. 1.5e3 1e3 12e03 1E-2 1e
-    12345e7 12:30 190:20:30 2024-01-01 2024-01-01T10:00:00Z 1.2.3 250m 64Mi 10% y Y n N yes Yes YES no on On off
-    true True TRUE false ~ null Null nULL yEs tRue = a =a -a --a "1e3" 'y' 0777_ 1,000 ::1 127.0.0.1:9002 e3 .e3 +a
+    12345e7 12:30 190:20:30 2024-01-01 2024-01-01T10:00:00Z 1.2.3 250m 64Mi 10% y Y n N yes Yes YES no on On
+    off true True TRUE false ~ null Null nULL yEs tRue = a =a -a --a "1e3" 'y' 0777_ 1,000 ::1 127.0.0.1:9002
+    e3 .e3 +a
 """
 
 
@@ -53,11 +54,9 @@ def go(tmp_path: Path) -> Any:  # noqa: ANN401 - a function
     return parse
 
 
-def same(ours: object, theirs: object) -> bool:
-    """Equality of JSON; Go knows one kind of number, Python takes truth values for numbers."""
-    return json.dumps(ours, sort_keys=True).replace(".0,", ",").replace(".0}", "}") == json.dumps(
-        theirs, sort_keys=True
-    ).replace(".0,", ",").replace(".0}", "}")
+def plain(value: object) -> str:
+    """As JSON; Go has one kind of number."""
+    return json.dumps(json.loads(json.dumps(value), parse_int=float), sort_keys=True)
 
 
 def test_plain_scalars_are_read_alike(go: Any) -> None:  # noqa: ANN401 - a function
@@ -66,7 +65,7 @@ def test_plain_scalars_are_read_alike(go: Any) -> None:  # noqa: ANN401 - a func
     assert [
         text
         for number, text in enumerate(texts)
-        if not same(read_manifests(f"a: {text}", text)[0], theirs[f"f{number}"])
+        if plain(read_manifests(f"a: {text}", text)[0]) != plain(theirs[f"f{number}"])
     ] == []
 
 
@@ -81,7 +80,7 @@ def test_injected_manifests_are_read_as_they_are_meant(go: Any) -> None:  # noqa
     }
     theirs = go({name: write_manifests([document]) for name, document in meant.items()})
     assert len(theirs) > 2 * len(MANIFESTS)
-    assert {name: one for name, one in theirs.items() if not same(meant[name], one)} == {}
+    assert {name: one for name, one in theirs.items() if plain(meant[name]) != plain(one)} == {}
 
 
 def test_any_text_stays_a_text(go: Any) -> None:  # noqa: ANN401 - a function
