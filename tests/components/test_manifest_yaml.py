@@ -85,7 +85,7 @@ def test_injected_manifests_are_read_as_they_are_meant(go: Any) -> None:  # noqa
 
 def test_any_text_stays_a_text(go: Any) -> None:  # noqa: ANN401 - a function
     draw = random.Random(0)  # noqa: S311 - no secret
-    letters = "yYnNoOeExXtTuUlL01289._-+:~=<>*&!%@`#|'\"{}[], \n\t\\ä/"
+    letters = "yYnNoOeExXtTuUlL01289._-+:~=<>*&!%@`#|'\"{}[], \n\t\\ä/\a\x1b\x85\xa0\u2028\ufeff\U0001f41f"
     texts = ["".join(draw.choices(letters, k=draw.randint(0, 6))) for _ in range(4000)]
     theirs = go({"f": write_manifests([{"texts": texts, "keys": dict.fromkeys(texts, 1)}])})["f"]
     assert [pair for pair in zip(texts, theirs["texts"], strict=True) if pair[0] != pair[1]] == []
