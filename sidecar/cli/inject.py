@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from sidecar.cli.envoy import capture_of, reachable, static
@@ -31,6 +32,7 @@ from sidecar.injection.ports import COPIES_BY_DEFAULT, PERHAPS_RELAYS, listening
 
 IMAGE = f"pilotfish:{metadata.version('pilotfish')}"
 _ADMIN = ("127.0.0.1", 9901)
+_LAST_PORT = 65535
 
 File = Annotated[str, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)]
 
@@ -48,7 +50,7 @@ def inject(
     classic: Flag = False,
     image: str = IMAGE,
     envoy_image: str = ENVOY_IMAGE,
-    envoy_port: int = ENVOY_PORT,
+    envoy_port: Annotated[int, Parameter(validator=Number(gte=1, lt=_LAST_PORT))] = ENVOY_PORT,
     memory: str = "1Gi",
 ) -> None:
     """Prints Kubernetes manifests with Pilotfish beside each model server.
@@ -78,26 +80,26 @@ def inject(
         raise InvalidError(
             "name a configuration file with --config, or an existing ConfigMap by --config-map"
         )
+    beside = None if envoy == "none" else Envoy(envoy_image, envoy_port)
     settings = None if config is None else load_config(config)
-    by_default = PERHAPS_RELAYS if envoy == "none" else COPIES_BY_DEFAULT
     files: dict[str, str] = {}
-    if config is not None and config_map is None:
-        files[PILOTFISH_FILE] = config.read_text(encoding="utf-8")
-    if settings is not None and envoy != "none" and config_map is None:
-        files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, Envoy(port=envoy_port))
+    if config is not None and settings is not None:
+        _note_files(config, settings)
+        if config_map is None:
+            files[PILOTFISH_FILE] = config.read_text(encoding="utf-8")
+        if config_map is None and envoy != "none" and beside is not None:
+            files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, beside)
+    by_default = PERHAPS_RELAYS if beside is None else COPIES_BY_DEFAULT
     injection = Injection(
         image,
         listening=by_default if settings is None else listening(settings),
         config_map=config_map,
-        envoy=None if envoy == "none" else Envoy(envoy_image, envoy_port),
+        envoy=beside,
         classic=classic,
         models=None if models_volume is None else read_models_volume(models_volume),
         memory=memory,
     )
-    found = inject_documents(_read(file), injection, files, only)
-    if config is not None and settings is not None:
-        _note_files(config, settings)
-    sys.stdout.write(write_manifests(found))
+    sys.stdout.write(write_manifests(inject_documents(_read(file), injection, files, only)))
 
 
 def uninject(*, file: File) -> None:

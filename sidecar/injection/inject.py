@@ -49,7 +49,7 @@ def inject_documents(
     made: list[Document] = []
 
     def change(document: Document, kind: Kind | None) -> Iterator[Document]:
-        if only is not None and name_of(document) not in {only, _own_config_map(only)}:
+        if only is not None and name_of(document) != (_own_config_map(only) if kind is None else only):
             yield document
             return
         for plain in _uninjected(document, kind):

@@ -22,6 +22,7 @@ from sidecar.domain.tensors import Array
 from sidecar.injection.containers import ENVOY_IMAGE, Injection
 from sidecar.injection.inject import inject_documents
 from sidecar.injection.workloads import Document, kind_of
+from tests.components.kserve_types import faults as unknown_to_kserve
 from tests.components.kubernetes_schemas import faults
 from tests.components.pod_processes import WAIT_S, PodProcesses
 from tests.components.running_envoy import free_port
@@ -36,13 +37,22 @@ PILOTFISH_IMAGE = "pilotfish:test"
 WAYS = {"own": INJECTION, "envoy": WITH_ENVOY, "classic": CLASSIC}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def kubernetes_python() -> Path:
-    path = Path(os.environ.get("PILOTFISH_KUBERNETES_PYTHON", ""))
+    return python_of("PILOTFISH_KUBERNETES_PYTHON", "kubernetes-validate")
+
+
+@pytest.fixture(scope="module")
+def kserve_python() -> Path:
+    return python_of("PILOTFISH_KSERVE_PYTHON", "kserve")
+
+
+def python_of(variable: str, package: str) -> Path:
+    path = Path(os.environ.get(variable, ""))
     if not path.is_file():
         pytest.fail(
-            f"PILOTFISH_KUBERNETES_PYTHON is {str(path)!r}, which is no file: install the package "
-            "kubernetes-validate into an environment of its own and name its bin/python"
+            f"{variable} is {str(path)!r}, which is no file: install the package {package} into an "
+            "environment of its own and name its bin/python"
         )
     return path
 
@@ -63,6 +73,25 @@ def test_what_is_not_valid_is_found(kubernetes_python: Path) -> None:
     found = faults(kubernetes_python, wanted)
     assert len(found) == 6
     assert "startupProb" in found[0]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "name", ["inference-service.yaml", "inference-service-custom.yaml", "serving-runtime.yaml"]
+)
+def test_kserve_knows_every_field_that_is_injected(name: str, way: str, kserve_python: Path) -> None:
+    found = inject_documents(read(name), WAYS[way], FILES)
+    assert unknown_to_kserve(kserve_python, found[-1:]) == []
+
+
+def test_a_field_that_kserve_does_not_know_is_found(kserve_python: Path) -> None:
+    found = inject_documents(read("serving-runtime.yaml"), INJECTION, FILES)
+    found[-1]["spec"]["initContainers"] = found[-1]["spec"]["containers"][-1:]
+    found[-1]["spec"]["containers"][0]["startupProbe"] = {"httpGet": {"pth": "/"}}
+    assert unknown_to_kserve(kserve_python, found[-1:]) == [
+        "ServingRuntime.spec.containers[0].startupProbe.httpGet.pth: V1HTTPGetAction has no such field",
+        "ServingRuntime.spec.initContainers: V1alpha1ServingRuntimeSpec has no such field",
+    ]
 
 
 def known_to_kubernetes(documents: list[Document], injection: Injection) -> list[Document]:

@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from sidecar.cli import app
+from sidecar.config import load_config
+from sidecar.config.schema import Serve
 from sidecar.domain.errors import InvalidError
 from sidecar.injection.manifests import read_manifests
 from tests.manifests import FOLDER, MANIFESTS, flat, names, pod_of, read, workload
@@ -68,9 +70,7 @@ def test_a_shell_pipes_it(config: Path) -> None:
 def test_inject_then_uninject_is_the_identity(
     name: str, config: Path, tmp_path: Path, printed: Printed
 ) -> None:
-    # The first Job has no name, so that no ConfigMap can have it.
-    own = ("--config-map", "shared") if name == "jobs.yaml" else ()
-    words = ("--config", config, *own, "--envoy", "mirror", "--upstream", "127.0.0.1:8001")
+    words = ("--config", config, "--envoy", "mirror", "--upstream", "127.0.0.1:8001")
     once = tmp_path / "once.yaml"
     once.write_text(printed("inject", "-f", FOLDER / name, *words))
     assert read_manifests(once.read_text(), name) != read(name)
@@ -130,6 +130,19 @@ def test_an_existing_config_map_needs_no_file(printed: Printed) -> None:
     assert pilotfish_container["env"][1] == {"name": "PILOTFISH_SERVE__HTTP", "value": "0.0.0.0:9400"}
     assert pilotfish_container["volumeMounts"][1] == {"name": "data", "mountPath": "/m", "readOnly": True}
     assert pod["volumes"] == [{"name": "pilotfish-config", "configMap": {"name": "shared"}}]
+
+
+def test_an_existing_config_map_listens_where_probes_look(
+    config: Path, printed: Printed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (found,) = read_manifests(
+        printed("inject", "-f", FOLDER / "deployment.yaml", "--config-map", "shared"), "printed"
+    )
+    (container,) = pod_of(found)["initContainers"]
+    for one in container["env"]:
+        monkeypatch.setenv(one["name"], one["value"])
+    config.write_text(CONFIG.replace("serve: {", "serve: {grpc: 'localhost:1', http: 'localhost:2', "))
+    assert load_config(config).serve == Serve(grpc="0.0.0.0:9500", http="0.0.0.0:9400", grace=10.0)
 
 
 def test_only_one_of_several(config: Path, printed: Printed) -> None:

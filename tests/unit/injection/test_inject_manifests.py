@@ -150,6 +150,9 @@ def test_one_of_several_can_be_meant_and_then_another() -> None:
     one = inject_documents(both, INJECTION, FILES, only="store")
     assert one[0] == both[0]
     assert inject_documents(one, INJECTION, FILES, only="triton") == inject_documents(both, INJECTION, FILES)
+    alike = copy.deepcopy(both[0])
+    alike["metadata"]["name"] = "store-pilotfish"
+    assert inject_documents([alike, both[1]], INJECTION, FILES, only="store")[0] == alike
     with pytest.raises(InvalidError, match="no workload 'nobody' to inject into"):
         inject_documents(both, INJECTION, FILES, only="nobody")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ SCALARS = (
     st.none()
     | st.booleans()
     | st.integers()
-    | st.floats(allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(codec="utf-8"))
 )
 
@@ -28,7 +29,8 @@ SCALARS = (
         ("0b11", 3),
         ("1e3", 1000.0),
         ("-1.5", -1.5),
-        (".inf", float("inf")),
+        ("y", True),
+        ("N", False),
         ("12:30", "12:30"),
         ("2024-01-01", "2024-01-01"),
         ("=", "="),
@@ -84,6 +86,8 @@ def test_plain_texts_stay_plain(text: str) -> None:
 
 
 def test_texts_of_several_lines_stay_so() -> None:
+    # To some readers these end a line, to others not.
+    assert write_manifests([{"a": "one\x85\ntwo\u2028"}]) == '---\na: "one\\N\\ntwo\\L"\n'
     assert write_manifests([{"a": "one:\n  two\n"}]) == "---\na: |\n  one:\n    two\n"
 
 
@@ -103,6 +107,14 @@ def test_aliases_become_copies_and_empty_documents_go() -> None:
     assert found["a"] == found["c"]
     assert found["a"] is not found["c"]
     assert write_manifests([found]) == "---\na:\n  b:\n  - 1\nc:\n  b:\n  - 1\n"
+
+
+def test_json_is_read_as_json() -> None:
+    text = json.dumps({"a": "tab\t and \U0001f41f", "b": [1, 1e3, True, None]}, indent="\t")
+    (found,) = read_manifests(text, "x")
+    assert found == json.loads(text)
+    assert read_manifests(write_manifests([found]), "x") == [found]
+    assert read_manifests("{a: y}", "x") == [{"a": True}]
 
 
 @pytest.mark.parametrize(
