@@ -16,7 +16,12 @@ _NEEDS_RESTART = ("serve", "scoring", "log", "traces")
 
 
 class DesiredState:
-    """The file's configuration with candidates that come and go; every change yields a new Config."""
+    """The file's configuration with candidates that come and go; every change yields a new Config.
+
+    Attributes:
+        file: as it was last read.
+        config: the file with what servers have and the changes made at run time.
+    """
 
     def __init__(self, config: Config, folder: Path) -> None:
         self.file = config
@@ -24,15 +29,17 @@ class DesiredState:
         # By endpoint and name; None stands for a candidate of the file or of a server that was removed.
         self._changes: defaultdict[str, dict[str, Candidate | None]] = defaultdict(dict)
         self._found: dict[str, tuple[Candidate, ...]] = {}
+        self._merge()
 
-    @property
-    def config(self) -> Config:
-        """The file with what servers have and the changes made at run time."""
+    def _merge(self) -> None:
+        """Makes `config` anew; it is asked for more often than it changes."""
+        parts = {endpoint.name: self._joined(endpoint) for endpoint in self.file.endpoints}
+        self._left_out = {name: left_out for name, (_, left_out) in parts.items()}
         endpoints = tuple(
-            endpoint.model_copy(update={"candidates": self._joined(endpoint)[0]})
+            endpoint.model_copy(update={"candidates": parts[endpoint.name][0]})
             for endpoint in self.file.endpoints
         )
-        return self.file.model_copy(update={"endpoints": endpoints})
+        self.config = self.file.model_copy(update={"endpoints": endpoints})
 
     def _joined(self, endpoint: Endpoint) -> tuple[tuple[Candidate, ...], tuple[str, ...]]:
         """An endpoint's candidates, and the names of those that are left out."""
@@ -63,6 +70,7 @@ class DesiredState:
         for endpoint in config.endpoints:
             if self._changes[endpoint.name].get(endpoint.incumbent, endpoint) is None:
                 del self._changes[endpoint.name][endpoint.incumbent]
+        self._merge()
 
     def discover(self, endpoint: str, found: Iterable[Candidate]) -> tuple[str, ...]:
         """Takes what an endpoint's servers have, in place of what they had; returns the names left out.
@@ -71,7 +79,8 @@ class DesiredState:
         """
         before = {candidate.name for candidate in self._found.get(endpoint, ())}
         self._found[endpoint] = tuple(sorted(found, key=lambda one: one.name not in before))
-        return next(self._joined(one)[1] for one in self.file.endpoints if one.name == endpoint)
+        self._merge()
+        return self._left_out[endpoint]
 
     def endpoint(self, name: str) -> Endpoint:
         """An endpoint with all its candidates.
@@ -108,6 +117,7 @@ class DesiredState:
         except ValidationError as error:
             raise InvalidError(f"candidate {name!r}: {error.errors(include_url=False)[0]['msg']}") from error
         self._changes[endpoint][name] = candidate
+        self._merge()
 
     def remove(self, endpoint: str, name: str) -> None:
         """Removes a candidate until the next start, or until it is registered again.
@@ -128,6 +138,7 @@ class DesiredState:
             self._changes[endpoint][name] = None
         else:
             self._changes[endpoint].pop(name, None)
+        self._merge()
 
     def _inside(self, path: Path) -> Path:
         folder = (self.file.models or self._folder).resolve()

@@ -147,6 +147,18 @@ def test_a_server_that_takes_ten_seconds_is_asked_no_more_than_it_may(
         assert server.most_at_once == 2
 
 
+def test_shared_memory_is_let_go_when_the_sidecar_ends(
+    folder: Path, server: ModelServer, digits_models: DigitsModels
+) -> None:
+    server.shared = {}
+    with running(folder, candidates=[candidate("upright"), behind(server, shared_memory=True)]) as sidecar:
+        sidecar.send(digits_models.validation["rotated"][:200])
+        sidecar.ranking_when(lambda ranking: ranking.items == 200 and _all_rank(ranking))
+        # As many as requests were under way at once.
+        assert 1 <= len(server.shared) <= 2
+    assert server.shared == {}
+
+
 def test_offline_it_ranks_as_the_same_model_in_process(folder: Path, server: ModelServer) -> None:
     documents = []
     # A model that is served with its classes in another order, and says so.
