@@ -25,8 +25,7 @@ from sidecar.domain.tensors import Array, Floats
 from sidecar.ranking.objectives import ACCURACY
 
 FALLOFFS: Final = (0.0, 1.0, 2.0)
-# Of the rankings elsewhere that are not bad and that nothing else speaks against, this share is doubted,
-# rounded up.
+# Of the good rankings elsewhere that nothing else speaks against, at most this share is doubted.
 _PRICE: Final = 0.05
 # Corrects nothing and errs not: what is estimated with it is the consensus itself.
 _NONE: Final = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0, validated=0)
@@ -124,7 +123,7 @@ def _learned(targets: Sequence[Windows]) -> Learned:
     errors = fits[falloff]
     trusted = [target[falloff] for target in targets if not target[falloff].doubted]
     good = [one.promises(errors) for one in trusted if (one.score(errors).spearman or 0.0) >= BAD]
-    return Learned(falloff, errors, float(np.quantile(good, _PRICE, method="higher")))
+    return Learned(falloff, errors, float(np.quantile(good, _PRICE, method="lower")))
 
 
 def _loss(found: Sequence[Window], errors: ErrorModel) -> float:

@@ -79,7 +79,7 @@ def test_the_falloff_is_the_one_that_loses_least(best: float) -> None:
     assert {one.falloff for one in learn(workloads(best), NOTHING).values()} == {best}
 
 
-def test_of_good_rankings_that_nothing_speaks_against_a_twentieth_is_doubted() -> None:
+def test_of_good_rankings_that_nothing_speaks_against_at_most_a_twentieth_is_doubted() -> None:
     found = workloads()
     learned = learn(found, NOTHING)["a"]
     promises = [
@@ -88,7 +88,7 @@ def test_of_good_rankings_that_nothing_speaks_against_a_twentieth_is_doubted() -
         for target in found[name]
         if (target[learned.falloff].score(learned.errors).spearman or 0) >= 0.3
     ]
-    assert sum(one < learned.resolved for one in promises) == np.ceil(0.05 * (len(promises) - 1))
+    assert sum(one < learned.resolved for one in promises) == int(0.05 * (len(promises) - 1)) > 0
     doubted = {
         name: [
             {key: dataclasses.replace(one, doubted=index < 6) for key, one in target.items()}
