@@ -41,9 +41,7 @@ def bootstrap(
     """
     infer: Settings = {"match": {"path": MODEL_INFER}, "route": _route()}
     rest: Settings = {"match": {"prefix": "/"}, "route": _route()}
-    filters: list[Settings] = [
-        {"name": "envoy.filters.http.router", **_typed("filters.http.router.v3.Router")}
-    ]
+    filters = [_router()]
     if capture == "mirror":
         infer["route"]["request_mirror_policies"] = [{"cluster": CLUSTER}]
     else:
@@ -56,7 +54,7 @@ def bootstrap(
     if admin and ready:
         # The admin page can do more than tell: nobody outside reaches it.
         ask: Settings = {"match": {"path": _READY}, "route": {"cluster": _ADMIN}}
-        listeners.append(_listener(_READY.strip("/"), ready, [ask], filters[-1:]))
+        listeners.append(_listener(_READY.strip("/"), ready, [ask], [_router()]))
         clusters.append(cluster(_ADMIN, admin, http2=False))
     return {
         **({"admin": {"address": _socket(admin)}} if admin else {}),
@@ -124,6 +122,10 @@ def _listener(
     )
     chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", **manager}]}
     return {"name": name, "address": _socket(address), "filter_chains": [chain]}
+
+
+def _router() -> Settings:
+    return {"name": "envoy.filters.http.router", **_typed("filters.http.router.v3.Router")}
 
 
 def _route() -> Settings:
