@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -44,7 +44,7 @@ class _Watched:
 
     settings: Discover
     chosen: Chosen
-    index: Index = field(default_factory=lambda: Index(IndexState.AWAY))
+    state: IndexState | None = None
     server: V2Server | None = None
     task: asyncio.Task[None] | None = None
 
@@ -64,8 +64,12 @@ class Discovery:
 
     @property
     def states(self) -> dict[WatchKey, tuple[IndexState, int]]:
-        """What each server last said, and how many of its models are known that fit."""
-        return {key: (one.index.state, len(one.chosen.models)) for key, one in self._watched.items()}
+        """What each server said that was asked already, and how many of its models are known that fit."""
+        return {
+            key: (one.state, len(one.chosen.models))
+            for key, one in self._watched.items()
+            if one.state is not None
+        }
 
     def candidates(self, endpoint: str) -> list[Candidate]:
         """What an endpoint's servers have, as far as they told."""
@@ -112,9 +116,9 @@ class Discovery:
             await asyncio.sleep(watched.settings.every)
 
     def _take(self, key: WatchKey, watched: _Watched, index: Index) -> None:
-        said, watched.index = watched.index, index
+        before, watched.state = watched.state, index.state
         if index.state is not IndexState.READ:
-            if index != said:
+            if index.state is not before:
                 log.warning(
                     "models cannot be discovered; those known stay",
                     endpoint=key.endpoint,

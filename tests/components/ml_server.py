@@ -33,17 +33,22 @@ class Onnx(MLModel):
         output = NumpyCodec.encode_output("probabilities", answer)
         return InferenceResponse(id=payload.id, model_name=self.name, outputs=[output])
 """
+_TENSORS = {
+    "inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, 64]}],
+    "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 10]}],
+}
 
 
 class MLServer(ServerProcess):
     """Its models are in this process of its own: no parallel workers."""
 
-    def __init__(self, models: Mapping[str, Path], folder: Path) -> None:
+    def __init__(self, models: Mapping[str, Path], folder: Path, *, told: str = "") -> None:
         """Writes a model repository.
 
         Args:
             models: ONNX files with input `image` [64] and output `probabilities` [10], by name.
             folder: for the repository and the server's log.
+            told: the one among them whose settings name its tensors.
         """
         python = interpreter(PYTHON, "mlserver and onnxruntime")
         grpc, http, metrics = free_ports(3)
@@ -61,11 +66,12 @@ class MLServer(ServerProcess):
             place.mkdir()
             shutil.copy(path, place / "model.onnx")
             (place / "runtime.py").write_text(_RUNTIME)
-            told = {
+            model = {
                 "name": name,
                 "implementation": "runtime.Onnx",
                 "parameters": {"uri": str(place / "model.onnx")},
+                **(_TENSORS if name == told else {}),
             }
-            (place / "model-settings.json").write_text(json.dumps(told))
+            (place / "model-settings.json").write_text(json.dumps(model))
         command = [str(Path(python).with_name("mlserver")), "start", str(folder)]
         super().__init__(command, {}, ports=(grpc, http), folder=folder, models=tuple(models))

@@ -28,7 +28,8 @@ from tests.integration.running_sidecar import configuration, write
 
 @pytest.fixture(scope="module")
 def server(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MLServer]:
-    made = MLServer({name: folder / f"{name}.onnx" for name in NAMES}, tmp_path_factory.mktemp("mlserver"))
+    models = {name: folder / f"{name}.onnx" for name in NAMES}
+    made = MLServer(models, tmp_path_factory.mktemp("mlserver"), told="thick")
     try:
         made.start()
         yield made
@@ -66,6 +67,9 @@ def test_what_it_tells_and_how_it_refuses(server: MLServer, live: Array) -> None
         # Its settings name no inputs, so the profile's are believed, and the server refuses them.
         with pytest.raises(InvalidError, match=r"INTERNAL: .*invalid dimensions"):
             model.run({"image": live[:1, :63]})
+        # Those of this one do, and so it is not even asked.
+        with pytest.raises(InvalidError, match=r"'image' is FP32 \[-1, 64\] and the profile knows"):
+            V2Model(way, "thick", "", inputs=wrong, outputs={"p": "probabilities"}).describe()
         for method in ("ModelConfig", "ModelStatistics", "SystemSharedMemoryStatus"):
             assert way.known(method, getattr(service_pb2, f"{method}Request")()) is None
         index = way.call("RepositoryIndex", service_pb2.RepositoryIndexRequest())

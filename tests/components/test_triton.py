@@ -142,7 +142,7 @@ def test_a_server_that_goes_under_load_is_a_state_and_comes_back(
     candidates = [here("upright"), here("thick")]
     # One thread each from the start, so that threads can be counted.
     served = {"deadline": "300ms", "in_flight": 1}
-    candidates += [behind(triton, name, **served) for name in ("rotated", "noisy")]
+    candidates += [behind(triton, "rotated", **served), behind(triton, "noisy", **served, shared_memory=True)]
     config = configuration(
         capture=[], candidates=candidates, window={"items": 1000}, ranking={"every": "1s", "min_items": 20}
     )

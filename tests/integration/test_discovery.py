@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from pilotfish.v1 import candidate_pb2, ranking_pb2
+from structlog.testing import capture_logs
 
 from sidecar.shadow.onnx import OnnxModel
 from tests.contract.model_server import ModelServer
@@ -83,7 +84,7 @@ def answers(ranking: ranking_pb2.Ranking, name: str) -> bool:
 def state(sidecar: RunningSidecar, server: ModelServer) -> str:
     """What the metrics say of the last look at the server's index."""
     told = sidecar.sidecar._read().discovery
-    return next(str(current) for key, (current, _) in told.items() if key.url == server.address)
+    return next((str(current) for key, (current, _) in told.items() if key.url == server.address), "")
 
 
 def test_candidates_follow_the_servers_loads_and_unloads(
@@ -139,6 +140,16 @@ def test_a_server_that_does_not_tell_loses_nothing(folder: Path, server: ModelSe
             server.start()
         eventually(lambda: names(sidecar) == ["upright", "rotated", "digits_b"])
         assert state(sidecar, server) == "READ"
+
+
+def test_that_models_cannot_be_discovered_is_said_once(folder: Path, server: ModelServer) -> None:
+    server.index = None
+    with capture_logs() as logs, running(folder, discover=discover(server)) as sidecar:
+        eventually(lambda: server.calls["RepositoryIndex"] > 3)
+        assert state(sidecar, server) == "REFUSED"
+    said = [one for one in logs if one["event"] == "models cannot be discovered; those known stay"]
+    assert [(one["url"], one["log_level"]) for one in said] == [(server.address, "warning")]
+    assert "no repository index" in said[0]["why"]
 
 
 def test_a_server_that_hangs_holds_nobody_up_nor_the_end(folder: Path, server: ModelServer) -> None:
