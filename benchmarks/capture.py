@@ -2,10 +2,10 @@
 
 Run it with `python -m benchmarks.capture --envoy PATH`; it exits 1 when a bar is missed or the accounting
 is wrong. Variants take turns in short blocks, in one order and the other: direct; Envoy; the same once more,
-which tells how far apart two equal variants lie; Envoy with the mirror, Envoy with the observer and the
-built-in proxy, each with 0, 10 and 100 % of the requests sampled and four candidates scoring. Each has a
-sidecar and an Envoy of its own. A scoring process is stopped outside its own blocks, so that its backlog
-burdens no other variant.
+which tells how far apart two equal variants lie; Envoy with copies to a socket that nobody reads, which is
+what Envoy itself adds; Envoy with the mirror, Envoy with the observer and the built-in proxy, each with 0, 10
+and 100 % of the requests sampled and four candidates scoring. Each has a sidecar and an Envoy of its own. A
+scoring process is stopped outside its own blocks, so that its backlog burdens no other variant.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -227,6 +228,17 @@ class Place:
         process = self.stack.enter_context(envoy(self.program, self.folder, config, admin))
         return Variant(title, "bare", listen, {UPSTREAM: self.upstream.process_id, ENVOY: process})
 
+    def unread(self, kind: str) -> Variant:
+        """An Envoy whose copies cost nobody but itself."""
+        listen, admin = free_address(), free_address()
+        sink = self.stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        address = f"127.0.0.1:{sink.getsockname()[1]}"
+        config = self._bootstrap(kind, listen, address, admin)
+        process = self.stack.enter_context(envoy(self.program, self.folder, config, admin))
+        return Variant(
+            f"{kind}, unread", "unread", listen, {UPSTREAM: self.upstream.process_id, ENVOY: process}
+        )
+
     def capture(self, kind: str, share: float) -> Variant:
         """A capture that samples so much of the traffic; `proxy` is the one that has no Envoy."""
         address, proxy = free_address(), kind == "proxy"
@@ -282,7 +294,8 @@ def main() -> int:
         place = Place(stack, folder, options.envoy, upstream, digit_models.train(DOMAINS, folder))
         bare = place.bare("Envoy")
         captures = [place.capture(kind, share) for kind in CAPTURES for share in SHARES]
-        variants = [place.direct(), bare, place.bare("Envoy once more"), *captures]
+        unread = [place.unread(kind) for kind in CAPTURES if kind != "proxy"]
+        variants = [place.direct(), bare, place.bare("Envoy once more"), *unread, *captures]
         asyncio.run(measure(options.rounds, options.calls, variants))
         exact = accounted(variants)
         show(variants, bare)

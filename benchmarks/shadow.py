@@ -42,7 +42,7 @@ from sidecar.shadow.onnx import OnnxModel
 HERE: Final = 0.9
 BEHIND: Final = 0.85
 # A pair takes its turns together, so that a bad second hits both alike.
-PAIRS: Final = 25
+PAIRS: Final = 100
 _NO_LIMIT: Final = 1e6
 
 
@@ -149,16 +149,25 @@ def loop(candidate: dict[str, Any], items: Array, tensor: str, batch: int) -> Ca
             endpoint, open_model=OpenModels(), costs=Costs(shadow_threads=1), clock=time.monotonic
         )
         scorer.load()
-        for start in range(0, len(items), batch):
-            scorer.keep(Batch(inputs={tensor: items[start : start + batch]}, outputs={}))
+        (one,) = scorer.candidates
+        batches = [
+            Batch(inputs={tensor: items[start : start + batch]}, outputs={})
+            for start in range(0, len(items), batch)
+        ]
+        # The bare client is connected too, and knows what the model is.
+        scorer.keep(batches[0])
+        scorer.catch_up()
+        first, first_s = one.items, one.shadow_s
+        for other in batches[1:]:
+            scorer.keep(other)
         start_s = time.perf_counter()
         scorer.catch_up()
         seconds = time.perf_counter() - start_s
-        (one,) = scorer.candidates
         if one.items != len(items):
             raise RuntimeError(one.reason)
         scorer.close()
-        return Times(seconds / len(items), one.shadow_s / len(items))
+        rest = len(items) - first
+        return Times(seconds / rest, (one.shadow_s - first_s) / rest)
 
     return answered
 

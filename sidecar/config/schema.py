@@ -151,6 +151,11 @@ class Capture(_Section):
         return self.mirror is None
 
     @property
+    def relays(self) -> bool:
+        """Whether users' requests pass through it."""
+        return self.proxy is not None or self.rest is not None
+
+    @property
     def settings(self) -> Proxy | Rest | Mirror | Observer | CloudEvents:
         """The one that is given."""
         ways = (self.proxy, self.rest, self.mirror, self.observer, self.cloudevents)
@@ -628,6 +633,11 @@ class Serve(_Section):
     grace: Seconds = Field(
         default=10.0, description="seconds, or with a unit, to finish open calls at shutdown"
     )
+    priority: Literal["normal", "low"] | None = Field(
+        default=None,
+        description="low: nice 10; default: low where the file that Pilotfish starts with has captures by "
+        "copy alone, for which nobody waits, and normal where requests pass through Pilotfish",
+    )
 
 
 class Scoring(_Section):
@@ -701,3 +711,11 @@ class Config(_Section):
     traces: Traces = Field(
         default=Traces(), description="where traces are sent; needs the extra otel; a change needs a restart"
     )
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether the serving process runs at low priority."""
+        if self.serve.priority is not None:
+            return self.serve.priority == "low"
+        captures = [capture for endpoint in self.endpoints for capture in endpoint.capture]
+        return bool(captures) and not any(capture.relays for capture in captures)
