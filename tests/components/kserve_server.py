@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.components.server_process import ServerProcess, free_ports, interpreter
+from tests.components.programs import named
+from tests.components.server_process import ServerProcess, free_ports
 
 PYTHON = "PILOTFISH_KSERVE_PYTHON"
 
@@ -72,7 +73,7 @@ class KServe(ServerProcess):
             models: ONNX files with input `image` [64] and output `probabilities` [10], by name.
             folder: for the program and the server's log.
         """
-        python = interpreter(PYTHON, "kserve and onnxruntime")
+        python = str(named(PYTHON, "bin/python beside kserve and onnxruntime"))
         grpc, http = free_ports(2)
         (folder / "server.py").write_text(_PROGRAM)
         paths = [folder / f"{name}.onnx" for name in models]

@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.components.server_process import ServerProcess, free_ports, interpreter
+from tests.components.programs import named
+from tests.components.server_process import ServerProcess, free_ports
 
 PYTHON = "PILOTFISH_MLSERVER_PYTHON"
 
@@ -50,7 +51,7 @@ class MLServer(ServerProcess):
             folder: for the repository and the server's log.
             told: the one among them whose settings name its tensors.
         """
-        python = interpreter(PYTHON, "mlserver and onnxruntime")
+        python = named(PYTHON, "bin/python beside mlserver and onnxruntime")
         grpc, http, metrics = free_ports(3)
         settings = {
             "host": "127.0.0.1",

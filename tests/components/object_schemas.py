@@ -34,9 +34,9 @@ def faults(
                     jsonschema.Draft202012Validator(schema).validate(one["spec"])
             except jsonschema.ValidationError as error:
                 place = ".".join(map(str, error.absolute_path))
-                yield f"{name} {one['metadata']['name']} {version}: {place}: {error.message}"
+                yield f"{name} {one['metadata'].get('name')} {version}: {place}: {error.message}"
             except utils.SchemaNotFoundError as error:
-                yield f"{name} {one['metadata']['name']}: {error.message}"
+                yield f"{name} {one['metadata'].get('name')}: {error.message}"
 
 
 if __name__ == "__main__":

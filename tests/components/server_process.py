@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import pytest
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 # The models of digits that the servers serve in the tests, which have profiles too.
@@ -117,17 +116,6 @@ def behind(server: ServerProcess, name: str, **more: object) -> dict[str, Any]:
         "profile": f"{name}.safetensors",
         "v2": {"url": server.address, "model": name, **more},
     }
-
-
-def interpreter(variable: str, packages: str) -> str:
-    """The Python that an environment variable names; a test that needs it fails without it."""
-    path = os.environ.get(variable, "")
-    if not Path(path).is_file():
-        pytest.fail(
-            f"{variable} is {path!r}, which is no file: install {packages} into an environment of its own "
-            "and name its bin/python, or run `make test-components`"
-        )
-    return path
 
 
 def free_ports(number: int) -> list[int]:

@@ -22,9 +22,10 @@ from sidecar.domain.tensors import Array
 from sidecar.injection.containers import ENVOY_IMAGE, Injection
 from sidecar.injection.inject import inject_documents
 from sidecar.injection.workloads import Document, kind_of
+from tests.components.helm_chart import VERSIONS, faults
 from tests.components.kserve_types import faults as unknown_to_kserve
-from tests.components.kubernetes_schemas import faults
 from tests.components.pod_processes import WAIT_S, PodProcesses
+from tests.components.programs import named
 from tests.components.running_envoy import free_port
 from tests.components.server_process import NAMES
 from tests.contract.capture_ways import Call
@@ -38,39 +39,24 @@ WAYS = {"own": INJECTION, "envoy": WITH_ENVOY, "classic": CLASSIC}
 
 
 @pytest.fixture(scope="module")
-def kubernetes_python() -> Path:
-    return python_of("PILOTFISH_KUBERNETES_PYTHON", "kubernetes-validate")
-
-
-@pytest.fixture(scope="module")
 def kserve_python() -> Path:
-    return python_of("PILOTFISH_KSERVE_PYTHON", "kserve")
-
-
-def python_of(variable: str, package: str) -> Path:
-    path = Path(os.environ.get(variable, ""))
-    if not path.is_file():
-        pytest.fail(
-            f"{variable} is {str(path)!r}, which is no file: install the package {package} into an "
-            "environment of its own and name its bin/python"
-        )
-    return path
+    return named("PILOTFISH_KSERVE_PYTHON", "bin/python beside kserve")
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_injected_is_valid_in_every_version(way: str, kubernetes_python: Path) -> None:
+def test_what_is_injected_is_valid_in_every_version(way: str) -> None:
     wanted: list[Document] = []
     for name in MANIFESTS:
         if (name, way) != ("jobs.yaml", "classic"):
             wanted += known_to_kubernetes(read(name), WAYS[way])
     assert len(wanted) > len(MANIFESTS)
-    assert faults(kubernetes_python, wanted) == []
+    assert faults(wanted, VERSIONS) == []
 
 
-def test_what_is_not_valid_is_found(kubernetes_python: Path) -> None:
+def test_what_is_not_valid_is_found() -> None:
     wanted = known_to_kubernetes(read("deployment.yaml"), INJECTION)
     pod_of(wanted[-1])["initContainers"][0]["startupProb"] = {}
-    found = faults(kubernetes_python, wanted)
+    found = faults(wanted, VERSIONS)
     assert len(found) == 6
     assert "startupProb" in found[0]
 

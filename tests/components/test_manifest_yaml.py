@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import random
 import subprocess
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import yaml
 
 from sidecar.injection.inject import inject_documents
 from sidecar.injection.manifests import read_manifests, write_manifests
+from tests.components.programs import named
 from tests.manifests import INJECTION, MANIFESTS, WITH_ENVOY, read
 
 TEMPLATE = """
@@ -33,9 +33,7 @@ SCALARS = """
 
 @pytest.fixture
 def go(tmp_path: Path) -> Any:  # noqa: ANN401 - a function
-    program = Path(os.environ.get("PILOTFISH_HELM", ""))
-    if not program.is_file():
-        pytest.fail(f"PILOTFISH_HELM is {str(program)!r}, which is no file: name the program helm")
+    program = named("PILOTFISH_HELM", "the program helm")
 
     def parse(texts: Mapping[str, str]) -> dict[str, Any]:
         """What Go makes of YAML documents."""

@@ -10,7 +10,8 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.components.server_process import ServerProcess, free_ports, interpreter
+from tests.components.programs import named
+from tests.components.server_process import ServerProcess, free_ports
 
 PYTHON = "PILOTFISH_TRITON_PYTHON"
 
@@ -68,7 +69,7 @@ class TritonServer(ServerProcess):
             folder: for the repository and the server's log.
             streaming: the one among them that is to be decoupled.
         """
-        python = interpreter(PYTHON, "nvidia-pytriton and onnxruntime")
+        python = named(PYTHON, "bin/python beside nvidia-pytriton and onnxruntime")
         found = subprocess.run([python, "-c", _WHERE], check=True, capture_output=True, text=True)  # noqa: S603 - the interpreter that we were given
         where = json.loads(found.stdout)
         port, http, metrics = free_ports(3)
