@@ -5,6 +5,8 @@ ARG BASE=python:3.12-slim-bookworm
 FROM ${BASE} AS build
 # Stands for all timestamps, so that the same sources give the same image.
 ARG SOURCE_DATE_EPOCH=0
+# Pip leaves bytecode with timestamps of what it imports itself.
+ENV PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
 # onnxruntime lower-cases text in this locale and no other.
 # hadolint ignore=DL3008
