@@ -175,6 +175,9 @@ class EndpointScorer:
     def due_in(self) -> float:
         """Seconds until there may be something to do; 0 when there is. Answers may come before."""
         due_s = max((self._due_at if self._goal is None else self._patient_to) - self._clock(), 0.0)
+        if self._goal is None and not due_s:
+            return 0.0
+        # A round that is due and cannot be made waits for what rests.
         rests_s = [self.interference.wait_s(), *(candidate.wait_s for candidate in self.candidates)]
         return min((rest_s for rest_s in (due_s, *rests_s) if rest_s), default=0.0)
 
