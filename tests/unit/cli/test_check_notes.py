@@ -27,5 +27,5 @@ def test_a_latency_that_no_capture_sees_is_told(
     endpoint = {"name": "e", "capture": capture, "incumbent": "a", "candidates": [candidate]}
     path = tmp_path / "pilotfish.yaml"
     path.write_text(yaml.safe_dump({"endpoints": [endpoint], "interference": {"latency_ratio": ratio}}))
-    notes = [note for note in _notes(path) if "interference.latency_ratio cannot be kept" in note]
+    notes = [note for note in _notes(path, ()) if "interference.latency_ratio cannot be kept" in note]
     assert bool(notes) is told
