@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
+import structlog
 
 from tests.models import DigitsModels, TextModel, make_digits_models, make_text_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_apart() -> None:
+    """Logs go to stderr, as the command line has them, so that what a command prints is that alone."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 
 @pytest.fixture(scope="session")
