@@ -9,15 +9,17 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from sidecar.config.captures import capture_faults
 from sidecar.config.schema import Candidate, Config, Endpoint, Serve
 from sidecar.config.units import Place
 from sidecar.domain.errors import InvalidError
+
+if TYPE_CHECKING:
+    import yaml
 
 _PREFIX = "PILOTFISH_"
 
@@ -93,6 +95,9 @@ def read_mapping(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
     Raises:
         ConfigFaultsError: it cannot be read, or is something else.
     """
+    # The scoring process, which has the schema from here, reads no file.
+    import yaml  # noqa: PLC0415
+
     try:
         text = path.read_text(encoding="utf-8")
         root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -283,6 +288,8 @@ def place_text(place: Place) -> str:
 
 def line_of(node: yaml.Node | None, place: Place) -> int:
     """The line of a place, or of the nearest one above it that stands in the file."""
+    import yaml  # noqa: PLC0415
+
     line = 0
     for step in place:
         if isinstance(node, yaml.MappingNode):

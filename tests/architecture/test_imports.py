@@ -9,7 +9,7 @@ import pytest
 HEAVY = {"opentelemetry", "pyarrow", "pydantic_settings", "rich", "sklearn", "tritonclient"}
 NOT_IN = {
     "sidecar.cli.serve": {*HEAVY, "onnxruntime"},
-    "sidecar.scoring.__main__": {*HEAVY, "grpc", "prometheus_client", "starlette", "uvicorn"},
+    "sidecar.scoring.__main__": {*HEAVY, "grpc", "prometheus_client", "starlette", "uvicorn", "yaml"},
 }
 
 
