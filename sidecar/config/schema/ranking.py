@@ -1,0 +1,182 @@
+"""When and how the candidates are ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_validator
+
+from sidecar.config.schema.section import Finite, ObjectiveName, Section
+from sidecar.config.units import Seconds
+from sidecar.domain.errors import InvalidError
+from sidecar.frontier.constraints import Constraint as Bound
+from sidecar.frontier.value import Lexicographic, WeightedProduct, default_weights
+from sidecar.measures.table import DEFAULT, find_measure
+from sidecar.ranking.decision import Order, Preference
+from sidecar.ranking.objectives import DIRECTIONS
+
+
+def _measure(name: str) -> str:
+    try:
+        return find_measure(name).name
+    except InvalidError as error:
+        raise ValueError(str(error)) from error
+
+
+MeasureName = Annotated[str, AfterValidator(_measure)]
+
+
+def _named(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+    return {"name": given} if isinstance(given, str) else given
+
+
+class Objective(Section):
+    """What counts in a ranking."""
+
+    name: ObjectiveName = Field(
+        description=f"{', '.join(DIRECTIONS)}, or one that the candidates declare in `objectives`"
+    )
+    direction: Literal["max", "min"] | None = Field(
+        default=None, description="which way is better; needed for a name that is not one of the known"
+    )
+    weight: Finite | None = Field(
+        default=None,
+        ge=0,
+        description="1 for the first objective; of another one 0.07: what doubles it must change the first "
+        "by about 5 % to be worth it",
+    )
+    tolerance: Finite = Field(
+        default=0.0, ge=0, description="lexicographic only: smaller differences do not count"
+    )
+
+    @model_validator(mode="after")
+    def _known_direction(self) -> Self:
+        known = DIRECTIONS.get(self.name)
+        if known is None and self.direction is None:
+            raise ValueError(
+                f"objective {self.name!r} is none of {', '.join(DIRECTIONS)}: say `direction: min` or `max`"
+            )
+        if known is not None and self.direction not in (None, "max" if known > 0 else "min"):
+            raise ValueError(f"objective {self.name!r} has the other direction: leave `direction` out")
+        return self
+
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return DIRECTIONS.get(self.name) or (1 if self.direction == "max" else -1)
+
+
+def _limit(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+    return given if isinstance(given, Mapping | BaseModel) else {"limit": given}
+
+
+class Constraint(Section):
+    """A bound that a candidate must keep."""
+
+    limit: Finite | None = Field(
+        default=None,
+        description="at most this of what should be little, at least this of what should be much",
+    )
+    at_most: Finite | None = Field(default=None, description="upper bound")
+    at_least: Finite | None = Field(default=None, description="lower bound")
+    probability: float = Field(default=0.9, gt=0, lt=1, description="with which it must hold")
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Self:
+        if self.limit is None and self.at_most is None and self.at_least is None:
+            raise ValueError("give a number, or at_most, or at_least")
+        if self.limit is not None and (self.at_most is not None or self.at_least is not None):
+            raise ValueError("give either limit, or at_most and at_least")
+        return self
+
+    def bound(self, objective: str, direction: int | None) -> Bound:
+        """The bounds of an objective of this direction; None: not known.
+
+        Raises:
+            InvalidError: the bounds contradict each other, or nobody knows on which side the limit is.
+        """
+        at_most, at_least = self.at_most, self.at_least
+        if self.limit is not None:
+            if direction is None:
+                raise InvalidError(
+                    f"constraint {objective}: its direction is not known: say at_most or at_least"
+                )
+            at_most, at_least = (self.limit, None) if direction < 0 else (None, self.limit)
+        return Bound(objective, at_most=at_most, at_least=at_least, probability=self.probability)
+
+
+class Ranking(Section):
+    """When and how the candidates are ranked."""
+
+    every: Seconds = Field(default=5.0, description="seconds between rankings, or with a unit: 5s, 200ms, 1m")
+    stale_after: Seconds = Field(
+        default=60.0, description="seconds, or with a unit; an older ranking says STALE"
+    )
+    min_items: int = Field(default=50, ge=2, description="fewer items say INSUFFICIENT_DATA")
+    objectives: tuple[Annotated[Objective, BeforeValidator(_named, str | Objective)], ...] = Field(
+        default=(Objective(name="accuracy"),),
+        min_length=1,
+        max_length=8,
+        description="what counts, the most important first: names, or name, direction, weight, tolerance; "
+        "regret is in the unit of the first",
+    )
+    constraints: dict[ObjectiveName, Annotated[Constraint, BeforeValidator(_limit, float | Constraint)]] = (
+        Field(
+            default_factory=dict,
+            description="bounds by objective: a number, or at_most, at_least, probability; a candidate that "
+            "breaks one is listed last",
+        )
+    )
+    prefer: Literal["weights", "lexicographic"] = Field(
+        default="weights",
+        description="weights: by all objectives together; lexicographic: a later one counts only where those "
+        "before differ by no more than their tolerance",
+    )
+    order: Literal["expected_regret", "p_best", "p_nondominated", "efficiency"] = Field(
+        default="expected_regret", description="what puts the candidates in order"
+    )
+    false_alarm: float = Field(
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="probability, over all rounds together, that the recommended candidate changes in vain",
+    )
+    measures: tuple[MeasureName, ...] = Field(
+        default=DEFAULT, description="what ExplainCandidate shows; `pilotfish measures` lists all"
+    )
+    seed: int = Field(default=0, ge=0, description="of the bootstrap")
+
+    @model_validator(mode="after")
+    def _agreed(self) -> Self:
+        names = [one.name for one in self.objectives]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"objective {twice[0]!r} stands there twice")
+        try:
+            self.preference  # noqa: B018 - raises what is wrong
+        except InvalidError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def preference(self) -> Preference:
+        """What puts the candidates in order.
+
+        Raises:
+            InvalidError: weights or constraints contradict each other.
+        """
+        directions = {one.name: one.sign for one in self.objectives}
+        usual = default_weights(len(directions))
+        value = (
+            Lexicographic(tuple(one.tolerance for one in self.objectives))
+            if self.prefer == "lexicographic"
+            else WeightedProduct(
+                tuple(
+                    weight if one.weight is None else one.weight
+                    for one, weight in zip(self.objectives, usual, strict=True)
+                )
+            )
+        )
+        known = {**DIRECTIONS, **directions}
+        bounds = tuple(one.bound(name, known.get(name)) for name, one in self.constraints.items())
+        return Preference(directions, value, bounds, Order(self.order))

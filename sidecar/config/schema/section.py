@@ -1,0 +1,28 @@
+"""What all sections of the configuration share: how they are validated, and kinds of values."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
+
+
+def is_name(text: str) -> bool:
+    """Whether a candidate or an endpoint may be called so."""
+    return re.fullmatch(_NAME, text) is not None
+
+
+ObjectiveName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[Finite, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A mapping in the file; its fields are the keys, and there are no others."""
+
+    # What a section validates is built with the whole; by itself only where a caller asks for it alone.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
