@@ -22,7 +22,7 @@ def serve(*, config: Path) -> None:
     """
     settings = load_config(config)
     configure_logs(settings.log.level, settings.log.format)
-    if settings.gives_way:
+    if settings.serve.priority == "low":
         # Before there are threads: each has a priority of its own.
         os.nice(_NICE)
     asyncio.run(_serve(Sidecar(config, settings)))

@@ -139,11 +139,6 @@ class Capture(_Section):
         return self.mirror is None
 
     @property
-    def relays(self) -> bool:
-        """Whether users' requests pass through it."""
-        return self.proxy is not None or self.rest is not None
-
-    @property
     def settings(self) -> Proxy | Rest | Mirror | Observer | CloudEvents:
         """The one that is given."""
         ways = (self.proxy, self.rest, self.mirror, self.observer, self.cloudevents)
@@ -564,10 +559,9 @@ class Serve(_Section):
     grace: Seconds = Field(
         default=10.0, description="seconds, or with a unit, to finish open calls at shutdown"
     )
-    priority: Literal["normal", "low"] | None = Field(
-        default=None,
-        description="low: nice 10; default: low where the file that Pilotfish starts with has captures by "
-        "copy alone, for which nobody waits, and normal where requests pass through Pilotfish",
+    priority: Literal["normal", "low"] = Field(
+        default="normal",
+        description="low: nice 10, where all captures take copies and the median counts more than the tail",
     )
 
 
@@ -627,11 +621,3 @@ class Config(_Section):
         default=Interference(), description="what shadow work may do to the model servers"
     )
     log: Log = Field(default=Log(), description="what is logged; a change needs a restart")
-
-    @property
-    def gives_way(self) -> bool:
-        """Whether the serving process runs at low priority."""
-        if self.serve.priority is not None:
-            return self.serve.priority == "low"
-        captures = [capture for endpoint in self.endpoints for capture in endpoint.capture]
-        return bool(captures) and not any(capture.relays for capture in captures)
