@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from pathlib import Path
 
 from sidecar.app import Sidecar
 from sidecar.config import load_config
 from sidecar.telemetry.logs import configure_logs
-
-_NICE = 10
 
 
 def serve(*, config: Path) -> None:
@@ -22,9 +19,6 @@ def serve(*, config: Path) -> None:
     """
     settings = load_config(config)
     configure_logs(settings.log.level, settings.log.format)
-    if settings.gives_way:
-        # Before there are threads: each has a priority of its own.
-        os.nice(_NICE)
     asyncio.run(_serve(Sidecar(config, settings)))
 
 

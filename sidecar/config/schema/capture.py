@@ -103,11 +103,6 @@ class Capture(Section):
         return self.mirror is None
 
     @property
-    def relays(self) -> bool:
-        """Whether users' requests pass through it."""
-        return self.proxy is not None or self.rest is not None
-
-    @property
     def settings(self) -> Proxy | Rest | Mirror | Observer | CloudEvents:
         """The one that is given."""
         ways = (self.proxy, self.rest, self.mirror, self.observer, self.cloudevents)

@@ -22,11 +22,6 @@ class Serve(Section):
     grace: Seconds = Field(
         default=10.0, description="seconds, or with a unit, to finish open calls at shutdown"
     )
-    priority: Literal["normal", "low"] | None = Field(
-        default=None,
-        description="low: nice 10; default: low where the file that Pilotfish starts with has captures by "
-        "copy alone, for which nobody waits, and normal where requests pass through Pilotfish",
-    )
 
 
 class Scoring(Section):

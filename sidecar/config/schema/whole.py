@@ -28,11 +28,3 @@ class Config(Section):
     traces: Traces = Field(
         default=Traces(), description="where traces are sent; needs the extra otel; a change needs a restart"
     )
-
-    @property
-    def gives_way(self) -> bool:
-        """Whether the serving process runs at low priority."""
-        if self.serve.priority is not None:
-            return self.serve.priority == "low"
-        captures = [capture for endpoint in self.endpoints for capture in endpoint.capture]
-        return bool(captures) and not any(capture.relays for capture in captures)

@@ -107,23 +107,3 @@ def test_endpoints_that_share_an_address_share_its_envoy(tmp_path: Path) -> None
     assert faults(tmp_path, one, one) == []
     said = "capture[0].mirror.envoy: 0.0.0.0:9002 already asks 127.0.0.1:9901; one address has one Envoy"
     assert faults(tmp_path, one, other) == [f"endpoints[1].{said}"]
-
-
-@pytest.mark.parametrize(
-    ("capture", "serve", "low"),
-    [
-        ("mirror: {listen: 0.0.0.0:9001}", "{}", True),
-        ("mirror: {listen: 0.0.0.0:9001}\ncloudevents: {}", "{}", True),
-        ("mirror: {listen: 0.0.0.0:9001}\nproxy: {listen: 0.0.0.0:9002, upstream: a:1}", "{}", False),
-        ("rest: {listen: 0.0.0.0:9001, upstream: a:1}", "{}", False),
-        ("mirror: {listen: 0.0.0.0:9001}", "{priority: normal}", False),
-        ("rest: {listen: 0.0.0.0:9001, upstream: a:1}", "{priority: low}", True),
-    ],
-)
-def test_where_nobody_waits_the_serving_process_gives_way(
-    tmp_path: Path, capture: str, serve: str, *, low: bool
-) -> None:
-    path = tmp_path / "pilotfish.yaml"
-    lines = "".join(f"      - {line}\n" for line in capture.splitlines())
-    path.write_text(f"{HEAD}{lines}{TAIL}\nserve: {serve}\n")
-    assert load_config(path).gives_way is low
