@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -20,9 +20,16 @@ from sidecar.config.schema.section import Name, ObjectiveName, Positive, Section
 from sidecar.config.units import Address, FilePath, Seconds
 from sidecar.domain.ranking import Estimate
 from sidecar.ranking.objectives import ACCURACY
+from sidecar.shadow.providers import PROVIDERS
 
 MAX_CANDIDATES = 256
 _MODEL_NAME = "{model}"
+
+
+def _known_provider(name: str) -> str:
+    if name not in PROVIDERS:
+        raise ValueError(f"there is no provider {name!r}; there is {', '.join(PROVIDERS)}")
+    return name
 
 
 class Onnx(Section):
@@ -36,8 +43,9 @@ class Onnx(Section):
         description="intra-op threads; default: what cpu_share and the cgroup allow",
     )
     batch: int = Field(default=32, ge=1, le=4096, description="items given to the model at once")
-    provider: Literal["cpu", "cuda", "tensorrt", "openvino", "dnnl", "xnnpack"] = Field(
+    provider: Annotated[str, AfterValidator(_known_provider)] = Field(
         default="cpu",
+        json_schema_extra={"enum": [*PROVIDERS]},
         description="what runs it; another one needs an onnxruntime that has it, and takes of an accelerator",
     )
     inputs: dict[str, str] = Field(

@@ -238,6 +238,7 @@ def test_candidates_alone_make_an_offline_endpoint(tmp_path: Path) -> None:
     [
         ("onnx: {path: a.onnx}, v2: {url: 'h:1', model: m}", "give one of onnx, v2"),
         ("performance: null", "give one of onnx, v2"),
+        ("onnx: {path: a.onnx, provider: gpu}", "there is no provider 'gpu'; there is cpu, cuda,"),
         ("v2: {url: 'h:1', model: m, tls: {cert: c.pem}}", "cert and key go together"),
         ("v2: {url: 'grpc://h:1', model: m}", "write HOST:PORT"),
         ("v2: {url: 'h:1', model: m, metadata: {Authorization: x}}", "match pattern"),
