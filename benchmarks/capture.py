@@ -4,8 +4,9 @@ Run it with `python -m benchmarks.capture --envoy PATH`; it exits 1 when a bar i
 is wrong. Variants take turns in short blocks, in one order and the other: direct; Envoy; the same once more,
 which tells how far apart two equal variants lie; Envoy with copies to a socket that nobody reads, which is
 what Envoy itself adds; Envoy with the mirror, Envoy with the observer and the built-in proxy, each with 0, 10
-and 100 % of the requests sampled and four candidates scoring. Each has a sidecar and an Envoy of its own. A
-scoring process is stopped outside its own blocks, so that its backlog burdens no other variant.
+and 100 % of the requests sampled and four candidates scoring; mirror and observer once more with 10 % copied
+by Envoy and all of that sampled. Each has a sidecar and an Envoy of its own. A scoring process is stopped
+outside its own blocks, so that its backlog burdens no other variant.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from benchmarks.processes import (
     Sidecar,
     cpu_seconds,
     envoy,
+    envoy_copies,
     free_address,
     listening,
     resident_bytes,
@@ -46,6 +48,7 @@ from sidecar.config.units import split_address
 
 CAPTURES = ("mirror", "observer", "proxy")
 SHARES = (0.0, 0.1, 1.0)
+BY_ENVOY = 0.1
 UPSTREAM, ENVOY, SERVING, SCORING = PROCESSES = ("model server", "Envoy", "serving", "scoring")
 # Rounds go by the wall clock, and each scoring process runs in a twelfth of it: twelve times the default
 # interval leaves them their usual share of the time that is measured.
@@ -65,6 +68,7 @@ class Variant:
         address: where the requests go.
         processes: their ids, by the names in `PROCESSES`.
         sidecar: what captures; None without one.
+        admin: page of an Envoy that copies only a fraction of the requests; None: the capture sees all.
         has_bar: whether the bar is for it.
         sent: requests up to now.
         cpu_s: what each process spent in this variant's blocks.
@@ -76,10 +80,16 @@ class Variant:
     address: str
     processes: dict[str, int]
     sidecar: Sidecar | None = None
+    admin: str | None = None
     has_bar: bool = False
     sent: int = 0
     cpu_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     series: dict[int, Series] = field(default_factory=lambda: {callers: Series() for callers in CALLERS})
+
+    @property
+    def passed_on(self) -> int:
+        """Requests up to now that the capture had to see."""
+        return self.sent if self.admin is None else envoy_copies(self.admin)
 
     def call(self, channel: grpc.aio.Channel) -> Call:
         """A call as one caller makes it."""
@@ -140,7 +150,7 @@ async def measure(rounds: int, calls: int, variants: Sequence[Variant]) -> None:
 
 def show(variants: Sequence[Variant], bare: Variant) -> None:
     """Prints latencies, quartiles over blocks in brackets, and what each process used."""
-    print(f"{'callers':>7}  {'variant':<20}{'p50 ms':>21}{'p99 ms':>22}{'p99 / Envoy':>20}{'requests/s':>12}")
+    print(f"{'callers':>7}  {'variant':<24}{'p50 ms':>21}{'p99 ms':>22}{'p99 / Envoy':>20}{'requests/s':>12}")
     for callers in CALLERS:
         for variant in variants:
             series = variant.series[callers]
@@ -151,10 +161,10 @@ def show(variants: Sequence[Variant], bare: Variant) -> None:
             )
             low, ratio, high = np.percentile(variant.p99_ratios(bare, callers), (25, 50, 75))
             beside = f"{ratio:.2f} [{low:.2f}, {high:.2f}]"
-            print(f"{callers:>7}  {variant.title:<20}{latencies}{beside:>20}{series.per_second():>12,.0f}")
-    print(f"{'':<20}{'CPU s per 1,000 requests':>52}{'MiB':>39}")
+            print(f"{callers:>7}  {variant.title:<24}{latencies}{beside:>20}{series.per_second():>12,.0f}")
+    print(f"{'':<24}{'CPU s per 1,000 requests':>52}{'MiB':>39}")
     columns = "".join(f"{name:>13}" for name in (*PROCESSES, *PROCESSES[1:]))
-    print(f"{'variant':<20}{columns}{'observed':>10}{'sampled':>9}")
+    print(f"{'variant':<24}{columns}{'observed':>10}{'sampled':>9}")
     for variant in variants:
         calls = sum(len(one.latencies_s) for each in variant.series.values() for one in each.blocks)
         used = [
@@ -165,7 +175,7 @@ def show(variants: Sequence[Variant], bare: Variant) -> None:
             f"{resident_bytes(variant.processes[name]) / 2**20:.0f}" if name in variant.processes else ""
             for name in PROCESSES[1:]
         ]
-        print(f"{variant.title:<20}{''.join(f'{one:>13}' for one in used)}{_observed(variant)}")
+        print(f"{variant.title:<24}{''.join(f'{one:>13}' for one in used)}{_observed(variant)}")
 
 
 def _observed(variant: Variant) -> str:
@@ -193,13 +203,14 @@ def accounted(variants: Sequence[Variant]) -> bool:
     exact = True
     for variant in variants:
         if variant.sidecar is not None:
+            passed_on = variant.passed_on
             ends = time.monotonic() + LATE_S
             while (
-                variant.sidecar.counters(variant.model)["requests_seen"] < variant.sent
+                variant.sidecar.counters(variant.model)["requests_seen"] < passed_on
                 and time.monotonic() < ends
             ):
                 time.sleep(0.1)
-            exact &= variant.sidecar.accounting(variant.model, variant.sent)
+            exact &= variant.sidecar.accounting(variant.model, passed_on)
     return exact
 
 
@@ -239,10 +250,13 @@ class Place:
             f"{kind}, unread", "unread", listen, {UPSTREAM: self.upstream.process_id, ENVOY: process}
         )
 
-    def capture(self, kind: str, share: float) -> Variant:
-        """A capture that samples so much of the traffic; `proxy` is the one that has no Envoy."""
+    def capture(self, kind: str, share: float, copied: float = 1.0) -> Variant:
+        """A capture that samples so much of what its Envoy copies; `proxy` is the one that has no Envoy."""
         address, proxy = free_address(), kind == "proxy"
-        name = f"{kind}-{share}"
+        admin = free_address()
+        name, title = f"{kind}-{share}", f"{kind}, {share:.0%}"
+        if copied < 1:
+            name, title = f"{kind}-envoy-{copied}", f"{kind}, {copied:.0%} by Envoy"
         endpoint = {
             "name": name,
             "capture": [
@@ -260,19 +274,23 @@ class Place:
             SCORING: sidecar.scoring_process_id,
         }
         if not proxy:
-            listen, admin = free_address(), free_address()
-            config = self._bootstrap(kind, listen, address, admin)
+            listen = free_address()
+            config = self._bootstrap(kind, listen, address, admin, copied)
             processes[ENVOY] = self.stack.enter_context(envoy(self.program, self.folder, config, admin))
             address = listen
-        return Variant(f"{kind}, {share:.0%}", name, address, processes, sidecar, has_bar=not proxy)
+        partly = admin if copied < 1 else None
+        return Variant(title, name, address, processes, sidecar, partly, has_bar=not proxy)
 
-    def _bootstrap(self, kind: str, listen: str, pilotfish: str, admin: str) -> dict[str, Any]:
+    def _bootstrap(
+        self, kind: str, listen: str, pilotfish: str, admin: str, copied: float = 1.0
+    ) -> dict[str, Any]:
         return static.bootstrap(
             split_address(listen),
             split_address(self.upstream.address),
             split_address(pilotfish),
             capture=kind,
             admin=split_address(admin),
+            fraction=copied,
         )
 
 
@@ -294,6 +312,7 @@ def main() -> int:
         place = Place(stack, folder, options.envoy, upstream, digit_models.train(DOMAINS, folder))
         bare = place.bare("Envoy")
         captures = [place.capture(kind, share) for kind in CAPTURES for share in SHARES]
+        captures += [place.capture(kind, 1.0, BY_ENVOY) for kind in CAPTURES if kind != "proxy"]
         unread = [place.unread(kind) for kind in CAPTURES if kind != "proxy"]
         variants = [place.direct(), bare, place.bare("Envoy once more"), *unread, *captures]
         asyncio.run(measure(options.rounds, options.calls, variants))

@@ -19,11 +19,14 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from sidecar.capture.envoy_admin import CLUSTER
+
 _READY_S = 60.0
 _STOP_S = 15.0
 _POLL_S = 0.05
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_COPIES = f"cluster.{CLUSTER}.upstream_rq_total"
 
 
 def free_address() -> str:
@@ -94,7 +97,7 @@ class Sidecar:
         return totals
 
     def accounting(self, endpoint: str, sent: int) -> bool:
-        """Prints the accounting beside what the client sent; whether they agree exactly."""
+        """Prints the accounting beside what was sent here; whether they agree exactly."""
         counts = self.counters(endpoint)
         seen, sampled, skipped = (counts[f"requests_{name}"] for name in ("seen", "sampled", "skipped"))
         dropped = counts.get("requests_dropped", 0)
@@ -128,6 +131,14 @@ def envoy(program: Path, folder: Path, config: dict[str, Any], admin: str) -> It
     with _running([str(program), "-c", str(path), *options.split()]) as process:
         _await_ready(f"http://{admin}/ready", process)
         yield process.pid
+
+
+def envoy_copies(admin: str) -> int:
+    """What an Envoy has sent to Pilotfish up to now, by its own count."""
+    with urllib.request.urlopen(f"http://{admin}/stats?filter=^{_COPIES}$") as response:
+        text = response.read().decode()
+    # Envoy knows no such count before the first.
+    return int(text.removeprefix(f"{_COPIES}: ") or 0)
 
 
 def _await_ready(url: str, process: subprocess.Popen[str]) -> None:

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from sidecar.cli.envoy import capture_of, reachable, static
-from sidecar.cli.options import Flag
+from sidecar.cli.options import Copied, Flag
 from sidecar.config import Config, load_config
 from sidecar.config.units import read_address, split_address
 from sidecar.domain.errors import InvalidError
@@ -51,6 +51,7 @@ def inject(
     image: str = IMAGE,
     envoy_image: str = ENVOY_IMAGE,
     envoy_port: Annotated[int, Parameter(validator=Number(gte=1, lt=_LAST_PORT))] = ENVOY_PORT,
+    envoy_fraction: Copied = 1.0,
     memory: str = "1Gi",
 ) -> None:
     """Prints Kubernetes manifests with Pilotfish beside each model server.
@@ -74,11 +75,17 @@ def inject(
         image: of Pilotfish.
         envoy_image: of Envoy.
         envoy_port: where Envoy takes the clients' calls; at the next one it answers probes.
+        envoy_fraction: how much of the calls Envoy copies, as with `pilotfish envoy --fraction`.
         memory: limit of Pilotfish's container; what the window and the models need.
     """
     if config is None and config_map is None:
         raise InvalidError(
             "name a configuration file with --config, or an existing ConfigMap by --config-map"
+        )
+    if envoy_fraction < 1 and (envoy == "none" or config_map is not None):
+        raise InvalidError(
+            "--envoy-fraction is for the envoy.yaml printed with --envoy; the one of an existing ConfigMap "
+            "comes from `pilotfish envoy --fraction`"
         )
     beside = None if envoy == "none" else Envoy(envoy_image, envoy_port)
     settings = None if config is None else load_config(config)
@@ -88,7 +95,7 @@ def inject(
         if config_map is None:
             files[PILOTFISH_FILE] = config.read_text(encoding="utf-8")
         if config_map is None and envoy != "none" and beside is not None:
-            files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, beside)
+            files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, beside, envoy_fraction)
     by_default = PERHAPS_RELAYS if beside is None else COPIES_BY_DEFAULT
     injection = Injection(
         image,
@@ -117,6 +124,7 @@ def _envoy_file(
     endpoint: str | None,
     upstream: str | None,
     beside: Envoy,
+    fraction: float,
 ) -> str:
     if upstream is None:
         raise InvalidError(
@@ -130,6 +138,7 @@ def _envoy_file(
         capture=capture,
         admin=_ADMIN if settings.envoy is None else split_address(settings.envoy),
         ready=("0.0.0.0", beside.ready),  # noqa: S104 - the same
+        fraction=fraction,
     )
     return write_manifests([bootstrap]).removeprefix("---\n")
 

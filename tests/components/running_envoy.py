@@ -77,9 +77,11 @@ class RunningEnvoy:
             self._process.wait()
 
 
-def printed(path: Path, kind: str, upstream: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def printed(
+    path: Path, kind: str, upstream: str, capsys: pytest.CaptureFixture[str], fraction: float = 1.0
+) -> dict[str, Any]:
     """What `pilotfish envoy` prints for a configuration file's capture of that kind."""
-    words = f"--capture {kind} --upstream {upstream} --listen 127.0.0.1:{free_port()}"
+    words = f"--capture {kind} --upstream {upstream} --listen 127.0.0.1:{free_port()} --fraction {fraction}"
     assert app(["envoy", "--config", str(path), *words.split()]) == 0
     config: dict[str, Any] = yaml.safe_load(capsys.readouterr().out)
     return config

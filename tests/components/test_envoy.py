@@ -20,6 +20,7 @@ from sidecar.capture.copies import CopyServer
 from sidecar.capture.counts import CaptureKey
 from sidecar.capture.intake import Sampling
 from sidecar.capture.v2 import decode_observation
+from sidecar.cli.envoy import mesh
 from sidecar.telemetry.notices import CaptureNotices
 from tests.components.running_envoy import RunningEnvoy, free_port, printed
 from tests.contract.capture_ways import UNLIMITED, Call
@@ -29,6 +30,8 @@ from tests.integration.v2_upstream import Upstream, V2Message
 MODELS = ("echo", "fail", "sleep")
 CALL = Call({"x": np.arange(12, dtype=np.float32).reshape(2, 6)})
 CALLS = 400
+MANY = 2000
+FRACTION = 0.25
 BOTH = pytest.mark.parametrize("kind", ["mirror", "observer"])
 
 Starter = Callable[..., Any]
@@ -66,13 +69,15 @@ class Place:
 @pytest.fixture
 def place(envoy_program: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Starter:
     @contextmanager
-    def start(kind: str, change: Callable[[dict[str, Any]], None] = lambda _: None) -> Iterator[Place]:
+    def start(
+        kind: str, change: Callable[[dict[str, Any]], None] = lambda _: None, fraction: float = 1.0
+    ) -> Iterator[Place]:
         upstream = Upstream()
         upstream.start()
         make = running_mirror if kind == "mirror" else running_observer
         with make(MODELS) as capture:
             path = configured(tmp_path, kind, capture.address)
-            config = printed(path, kind, upstream.address, capsys)
+            config = printed(path, kind, upstream.address, capsys, fraction)
             change(config)
             with RunningEnvoy(envoy_program, config, tmp_path) as envoy:
                 yield Place(upstream, capture, envoy)
@@ -89,6 +94,11 @@ def configured(folder: Path, kind: str, listen: str) -> Path:
     capture = [{kind: {"listen": listen, "envoy": admin}}]
     path.write_text(yaml.safe_dump({"endpoints": [{**endpoint, "capture": capture}]}))
     return path
+
+
+def manager_of(config: dict[str, Any]) -> Any:  # noqa: ANN401 - what was YAML
+    chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
+    return chain["filters"][0]["typed_config"]
 
 
 @BOTH
@@ -178,6 +188,52 @@ def test_what_envoy_could_not_copy_is_known(place: Starter, kind: str) -> None:
 
 
 @BOTH
+def test_envoy_copies_its_fraction_and_the_sampler_takes_its_share_of_that(place: Starter, kind: str) -> None:
+    with place(kind, fraction=FRACTION) as running:
+        copies_its_fraction(running)
+
+
+def test_the_filter_for_istio_copies_its_fraction(place: Starter) -> None:
+    def as_in_istio(config: dict[str, Any]) -> None:
+        _, inserted = mesh.envoy_filter(("app", "a"), ("127.0.0.1", 1), FRACTION)["spec"]["configPatches"]
+        manager = manager_of(config)
+        manager["http_filters"][0] = inserted["patch"]["value"]
+        for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+            route.pop("typed_per_filter_config", None)
+
+    with place("observer", as_in_istio) as running:
+        copies_its_fraction(running)
+
+
+def copies_its_fraction(running: Place) -> None:
+    capture, intake = running.capture.capture, running.capture.intakes["echo"]
+    intake.sampling = Sampling(0.5, 1e9, 1 << 20)
+    intake._uniform = np.random.default_rng(0).random
+    running.send(CALL.request, MANY)
+    capture.envoy.address = running.envoy.admin
+    copied = running.envoy.counters("cluster.pilotfish.")["upstream_rq_total"]
+    assert 0.2 * MANY < copied < 0.3 * MANY
+    counts = running.seen("echo", copied)
+    assert counts.seen == copied == counts.sampled + counts.skipped
+    assert 0 < counts.sampled == len(running.capture.collector.observations) < copied
+    assert running.capture.eventually(lambda: capture.counts.lost_calls == 0)
+
+
+@BOTH
+def test_lost_is_only_what_envoy_meant_to_copy(place: Starter, kind: str) -> None:
+    def lose_all(config: dict[str, Any]) -> None:
+        config["static_resources"]["clusters"][1]["circuit_breakers"]["thresholds"] = [{"max_requests": 0}]
+
+    with place(kind, lose_all, FRACTION) as running:
+        running.send(CALL.request, MANY)
+        capture = running.capture.capture
+        capture.envoy.address = running.envoy.admin
+        assert running.capture.eventually(lambda: bool(capture.counts.lost_calls))
+        assert 0.2 * MANY < capture.counts.lost_calls < 0.3 * MANY
+        assert running.capture.counts("echo").seen == 0
+
+
+@BOTH
 def test_clients_do_not_notice_that_the_capture_ends(place: Starter, kind: str) -> None:
     with place(kind) as running:
         running.send(CALL.request, 20)
@@ -188,8 +244,7 @@ def test_clients_do_not_notice_that_the_capture_ends(place: Starter, kind: str) 
 
 def test_an_envoy_that_would_wait_for_answers_is_let_go(place: Starter) -> None:
     def wait(config: dict[str, Any]) -> None:
-        chain = config["static_resources"]["listeners"][0]["filter_chains"][0]
-        ext_proc = chain["filters"][0]["typed_config"]["http_filters"][0]["typed_config"]
+        ext_proc = manager_of(config)["http_filters"][0]["typed_config"]
         ext_proc["observability_mode"] = False
         ext_proc["failure_mode_allow"] = False
         del ext_proc["deferred_close_timeout"]

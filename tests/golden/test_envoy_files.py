@@ -50,6 +50,13 @@ def config(tmp_path: Path) -> Path:
             "--upstream triton.ml.svc:8001 --capture mirror --istio --pilotfish pilotfish.ml.svc:9001",
         ),
         ("istio-observer", "--upstream triton.ml.svc.cluster.local:8001 --endpoint letters --istio"),
+        ("mirror-some", "--upstream triton:8001 --listen 0.0.0.0:8000 --capture mirror --fraction 0.29"),
+        ("observer-some", "--upstream a:8001 --listen 0.0.0.0:8000 --endpoint digits --fraction 0.000001"),
+        (
+            "istio-mirror-some",
+            "--upstream a.ml.svc:8001 --capture mirror --istio --pilotfish p.ml.svc:9001 --fraction 0.29",
+        ),
+        ("istio-observer-some", "--upstream a.ml.svc:8001 --endpoint letters --istio --fraction 0.125"),
     ],
 )
 def test_what_is_printed_is_what_is_known(
@@ -61,6 +68,43 @@ def test_what_is_printed_is_what_is_known(
     if os.environ.get("GOLDEN") == "write":
         golden.write_text(printed)
     assert printed == golden.read_text()
+
+
+@pytest.mark.parametrize("words", ["", "--capture mirror"])
+def test_all_calls_are_copied_by_default(
+    config: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    command = [
+        "envoy",
+        "--config",
+        str(config),
+        *f"--upstream a:1 --listen a:2 --endpoint digits {words}".split(),
+    ]
+    assert app(command) == 0
+    by_default = capsys.readouterr().out
+    assert app([*command, "--fraction", "1"]) == 0
+    assert capsys.readouterr().out == by_default
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [
+        ("0", ">= 1e-06"),
+        ("1e-7", ">= 1e-06"),
+        ("-0.1", ">= 1e-06"),
+        ("1.1", "<= 1"),
+        ("nan", "<= 1"),
+        ("10%", "float"),
+    ],
+)
+def test_a_fraction_that_is_none_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str], fraction: str, said: str
+) -> None:
+    with pytest.raises(SystemExit):
+        app(["envoy", "--config", str(config), "--upstream", "a:1", "--fraction", fraction])
+    told = capsys.readouterr().err
+    assert "--fraction" in told
+    assert said in told
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,15 @@ def test_only_one_of_several(config: Path, printed: Printed) -> None:
     assert names(pod_of(workload(found, "store"))["initContainers"]) == ["pilotfish"]
 
 
+def test_the_envoy_beside_copies_a_fraction(config: Path, printed: Printed) -> None:
+    words = f"--config {config} --envoy mirror --upstream a:1 --envoy-fraction 0.1".split()
+    config_map = read_manifests(printed("inject", "-f", FOLDER / "deployment.yaml", *words), "printed")[0]
+    envoy = yaml.safe_load(config_map["data"]["envoy.yaml"])
+    manager = envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    match = manager["route_config"]["virtual_hosts"][0]["routes"][0]["match"]
+    assert match["runtime_fraction"]["default_value"] == {"numerator": 100_000, "denominator": "MILLION"}
+
+
 def test_files_that_the_pod_will_not_have_are_told(config: Path, printed: Printed) -> None:
     config.write_text(CONFIG.replace("/models/a.onnx", "models/a.onnx"))
     noted = "note: in the pod models/a.onnx is looked for in /etc/pilotfish"
@@ -167,6 +176,12 @@ def test_files_that_the_pod_will_not_have_are_told(config: Path, printed: Printe
     [
         (("", ""), "", "name a configuration file with --config, or an existing ConfigMap"),
         (("", ""), "--config {config} --envoy observer", "name with --upstream HOST:PORT"),
+        (("", ""), "--config {config} --envoy-fraction 0.1", "is for the envoy.yaml printed with --envoy"),
+        (
+            ("", ""),
+            "--config-map shared --envoy mirror --envoy-fraction 0.1",
+            "comes from `pilotfish envoy --fraction`",
+        ),
         (("mirror:", "miror:"), "--config {config}", "unknown key; did you mean 'mirror'"),
         (
             ("serve: {", "serve: {http: '127.0.0.1:9400', "),

@@ -9,7 +9,7 @@ import yaml
 
 from sidecar.cli.envoy import istio as mesh
 from sidecar.cli.envoy import static
-from sidecar.cli.options import Flag
+from sidecar.cli.options import Copied, Flag
 from sidecar.config import Config, load_config
 from sidecar.config.schema import Mirror, Observer
 from sidecar.config.units import read_address, split_address
@@ -27,6 +27,7 @@ def envoy(
     capture: Literal["mirror", "observer"] = "observer",
     endpoint: str | None = None,
     pilotfish: str | None = None,
+    fraction: Copied = 1.0,
     istio: Flag = False,
     workload: str | None = None,
 ) -> None:
@@ -42,6 +43,8 @@ def envoy(
         endpoint: whose capture; needed where several endpoints listen on addresses of their own.
         pilotfish: HOST:PORT of the capture as Envoy reaches it; default: the capture's `listen`, on
             127.0.0.1 where that is every address.
+        fraction: how much of the calls Envoy copies, drawn at random, 0.000001..1; `sample` applies to what
+            is copied.
         istio: print an EnvoyFilter (observer) or a VirtualService (mirror) instead.
         workload: LABEL=VALUE of the pods of the model server, for the EnvoyFilter; default: app=NAME, of
             the service that upstream names.
@@ -58,9 +61,9 @@ def envoy(
                 f"pilotfish.default.svc.cluster.local:{port}"
             )
         documents = (
-            mesh.virtual_service(server, (host, port))
+            mesh.virtual_service(server, (host, port), fraction)
             if capture == "mirror"
-            else mesh.envoy_filter(_workload(workload, server[0]), reachable(host, port))
+            else mesh.envoy_filter(_workload(workload, server[0]), reachable(host, port), fraction)
         )
     else:
         if listen is None:
@@ -76,6 +79,7 @@ def envoy(
             capture=capture,
             admin=None if settings.envoy is None else split_address(settings.envoy),
             ready=None if ready is None else read_address(ready, "--ready"),
+            fraction=fraction,
         )
     print(yaml.safe_dump(documents, sort_keys=False), end="")  # noqa: T201 - the output
 

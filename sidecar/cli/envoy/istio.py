@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from sidecar.capture.envoy_admin import CLUSTER
-from sidecar.cli.envoy.static import EXT_PROC, MODEL_INFER, Address, Settings, cluster, observing
+from sidecar.cli.envoy.static import (
+    EXT_PROC,
+    MODEL_INFER,
+    Address,
+    Settings,
+    cluster,
+    drawn,
+    observing,
+    typed,
+)
 
 _MANAGER = "envoy.filters.network.http_connection_manager"
+_COMPOSITE = "envoy.filters.http.composite"
 
 
-def virtual_service(upstream: Address, pilotfish: Address) -> Settings:
-    """Routes to the model server's service and mirrors inferences to Pilotfish's."""
-    mirrored = {"mirror": _destination(pilotfish), "mirrorPercentage": {"value": 100}}
+def virtual_service(upstream: Address, pilotfish: Address, fraction: float = 1.0) -> Settings:
+    """Routes to the model server's service and mirrors this fraction of the inferences to Pilotfish's."""
+    percent = 100 if fraction == 1 else round(100 * fraction, 4)
+    mirrored = {"mirror": _destination(pilotfish), "mirrorPercentage": {"value": percent}}
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
@@ -25,8 +36,11 @@ def virtual_service(upstream: Address, pilotfish: Address) -> Settings:
     }
 
 
-def envoy_filter(workload: tuple[str, str], pilotfish: Address) -> Settings:
-    """Puts the observing filter into the proxies of the model server's pods."""
+def envoy_filter(workload: tuple[str, str], pilotfish: Address, fraction: float = 1.0) -> Settings:
+    """Puts a filter that observes this fraction of the calls into the proxies of the model server's pods."""
+    observer: Settings = {"name": EXT_PROC, **observing()}
+    if fraction < 1:
+        observer = _at_times(observer, fraction)
     inbound = {
         "context": "SIDECAR_INBOUND",
         "listener": {
@@ -48,10 +62,25 @@ def envoy_filter(workload: tuple[str, str], pilotfish: Address) -> Settings:
                 {
                     "applyTo": "HTTP_FILTER",
                     "match": inbound,
-                    "patch": {"operation": "INSERT_BEFORE", "value": {"name": EXT_PROC, **observing()}},
+                    "patch": {"operation": "INSERT_BEFORE", "value": observer},
                 },
             ],
         },
+    }
+
+
+def _at_times(one: Settings, fraction: float) -> Settings:
+    # Not by a second route, as without Istio: the routes are Istio's, under names that may change.
+    execute = typed(
+        "filters.http.composite.v3.ExecuteFilterAction", typed_config=one, sample_percent=drawn(fraction)
+    )
+    return {
+        "name": _COMPOSITE,
+        **typed(
+            "common.matching.v3.ExtensionWithMatcher",
+            extension_config={"name": _COMPOSITE, **typed("filters.http.composite.v3.Composite")},
+            xds_matcher={"on_no_match": {"action": {"name": EXT_PROC, **execute}}},
+        ),
     }
 
 

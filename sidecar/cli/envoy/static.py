@@ -28,6 +28,7 @@ def bootstrap(
     capture: str,
     admin: Address | None,
     ready: Address | None = None,
+    fraction: float = 1.0,
 ) -> Settings:
     """A whole configuration: one listener for gRPC in front of one model server.
 
@@ -38,9 +39,13 @@ def bootstrap(
         capture: `mirror` or `observer`.
         admin: Envoy's admin page, or none.
         ready: where probes ask whether Envoy is ready, which the admin page knows; or none.
+        fraction: of the calls that is copied, 0.000001..1.
     """
     infer: Settings = {"match": {"path": MODEL_INFER}, "route": _route()}
     rest: Settings = {"match": {"prefix": "/"}, "route": _route()}
+    if fraction < 1:
+        # A call that is not drawn falls to the other route, which copies nothing.
+        infer["match"]["runtime_fraction"] = drawn(fraction)
     filters = [_router()]
     if capture == "mirror":
         infer["route"]["request_mirror_policies"] = [{"cluster": CLUSTER}]
@@ -62,9 +67,14 @@ def bootstrap(
     }
 
 
+def drawn(fraction: float) -> Settings:
+    """The chance that Envoy draws a call with."""
+    return {"default_value": {"numerator": round(fraction * 1e6), "denominator": "MILLION"}}
+
+
 def observing() -> Settings:
     """The filter that tells of calls and answers and waits for nothing."""
-    return _typed(
+    return typed(
         "filters.http.ext_proc.v3.ExternalProcessor",
         grpc_service={"envoy_grpc": {"cluster_name": CLUSTER}},
         observability_mode=True,
@@ -106,6 +116,11 @@ def cluster(name: str, address: Address, *, http2: bool = True) -> Settings:
     }
 
 
+def typed(kind: str, **settings: Any) -> Settings:  # noqa: ANN401 - what becomes YAML
+    """The settings of an extension, by its kind."""
+    return {"typed_config": {"@type": f"{_TYPES}.{kind}", **settings}}
+
+
 def _listener(
     name: str,
     address: Address,
@@ -113,7 +128,7 @@ def _listener(
     filters: list[Settings],
     **settings: Any,  # noqa: ANN401 - what becomes YAML
 ) -> Settings:
-    manager = _typed(
+    manager = typed(
         "filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=name,
         **settings,
@@ -125,16 +140,12 @@ def _listener(
 
 
 def _router() -> Settings:
-    return {"name": "envoy.filters.http.router", **_typed("filters.http.router.v3.Router")}
+    return {"name": "envoy.filters.http.router", **typed("filters.http.router.v3.Router")}
 
 
 def _route() -> Settings:
     # Without this Envoy would end every call after 15 s; clients have deadlines of their own.
     return {"cluster": _UPSTREAM, "timeout": "0s"}
-
-
-def _typed(kind: str, **settings: Any) -> Settings:  # noqa: ANN401 - what becomes YAML
-    return {"typed_config": {"@type": f"{_TYPES}.{kind}", **settings}}
 
 
 def _socket(address: Address) -> Settings:
