@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sidecar.accuracy.error_model import ErrorModel
+from sidecar.accuracy.ranks import spearman
 from sidecar.accuracy.support import Support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.ranking import Estimate
@@ -72,11 +73,14 @@ class AccuracyEstimate:
         low, high = np.quantile(self.draws[:, candidate], [(1 - level) / 2, (1 + level) / 2])
         return Estimate(value, min(float(low), value), max(float(high), value), level)
 
-    def resolution(self) -> float:
-        """Correlation of estimated with true accuracies that the draws let expect, 0 to 1."""
-        differences = self.draws - self.draws.mean(axis=1, keepdims=True)
-        signal, noise = self.value.var(), differences.var(axis=0).mean()
-        return float(np.sqrt(signal / (signal + noise))) if signal > 0 else 0.0
+    def order_risk(self, least: float) -> float:
+        """Chance that the order correlates less with the truth, by the draws; 0 to 1.
+
+        Args:
+            least: Spearman's correlation. Where either side orders nothing it counts as less.
+        """
+        found = [spearman(draw, self.value) for draw in self.draws]
+        return float(np.mean([one is None or one < least for one in found]))
 
 
 def correctness(

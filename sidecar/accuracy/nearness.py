@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sidecar.accuracy.ranks import shares_below
 from sidecar.domain.tensors import Floats
 
 # A candidate of unknown source counts as one in the middle.
@@ -29,14 +30,3 @@ def nearness(distances: Floats, falloff: float) -> Floats:
     if known.sum() > 1:
         ranks[known] = shares_below(distances[known])
     return np.asarray(np.exp(-falloff * ranks))
-
-
-def shares_below(values: Floats) -> Floats:
-    """Takes the rank of each value as the share of the others below it; equal ones share their rank.
-
-    Args:
-        values: at least two, [C].
-    """
-    below = (values[:, None] > values).sum(axis=1)
-    alike = (values[:, None] == values).sum(axis=1) - 1
-    return np.asarray((below + alike / 2) / (len(values) - 1))

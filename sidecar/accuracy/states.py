@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from sidecar.accuracy.estimate import AccuracyEstimate
-from sidecar.accuracy.nearness import shares_below
+from sidecar.accuracy.ranks import spearman
 from sidecar.accuracy.support import SUPPORTED, Support
 from sidecar.domain.evidence import Evidence
 from sidecar.domain.profile import SourceProfile
@@ -19,6 +19,9 @@ from sidecar.measures.likeness import duplicate_weights, pool_beyond_chance
 
 # Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
 NEAR_CHANCE: Final = 0.1
+# Spearman's correlation with the truth below which an order is worth little, and how likely that may be.
+_BAD_ORDER: Final = 0.3
+_RISK: Final = 0.2
 NO_SUPPORT: Final = (State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic")
 
 
@@ -107,26 +110,23 @@ def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple
     return _contradiction(support.distances, consensus)
 
 
-def order_doubt(
-    evidence: Evidence, support: Support, estimate: AccuracyEstimate, resolved: float
-) -> tuple[State, str] | None:
+def order_doubt(evidence: Evidence, support: Support, estimate: AccuracyEstimate) -> tuple[State, str] | None:
     """Tells why the order deserves no trust where the pool does.
 
     Args:
         evidence: of at least two candidates, with at least one item.
         support: what the inputs say of each.
         estimate: of their accuracies.
-        resolved: the least that an order must promise.
     """
-    if (expected := estimate.resolution()) < resolved:
-        return (
-            State.TIED,
-            f"estimates err more than they differ: expected correlation {expected:.2f} < {resolved:.2f}",
+    if (risk := estimate.order_risk(_BAD_ORDER)) > _RISK:
+        return State.TIED, (
+            f"estimates err too much for what they differ: {risk:.0%} chance that the order's rank "
+            f"correlation with the truth is below {_BAD_ORDER}; at most {_RISK:.0%} is accepted"
         )
-    if (alike := concord(evidence, support, estimate.value)) < resolved:
+    if (alike := concord(evidence, support, estimate.value)) < _BAD_ORDER:
         return (
             State.TIED,
-            f"a consensus of equal votes orders otherwise: rank correlation {alike:.2f} < {resolved:.2f}",
+            f"a consensus of equal votes orders otherwise: rank correlation {alike:.2f} < {_BAD_ORDER}",
         )
     return None
 
@@ -145,7 +145,7 @@ def concord(evidence: Evidence, support: Support, values: Floats) -> float:
     if support.fits.any():
         return 1.0
     equal = np.array([one.value for one in flat_consensus(evidence)])
-    found = _rank_correlation(equal, values)
+    found = spearman(equal, values)
     return 1.0 if found is None else found
 
 
@@ -161,17 +161,10 @@ def _sources(profiles: Sequence[SourceProfile | None]) -> int:
 
 def _contradiction(distances: Floats, consensus: Floats) -> tuple[State, str] | None:
     """Whether the consensus prefers those from the farthest sources."""
-    order = _rank_correlation(distances, consensus) if np.isfinite(distances).all() else None
+    order = spearman(distances, consensus) if np.isfinite(distances).all() else None
     if order is None or order <= 0:
         return None
     return (
         State.OUT_OF_SUPPORT,
         f"answers and inputs disagree: consensus prefers sources farther away, rank correlation {order:.2f}",
     )
-
-
-def _rank_correlation(one: Floats, other: Floats) -> float | None:
-    """Spearman's; None where one of the two orders nothing."""
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return None
-    return float(np.corrcoef(shares_below(one), shares_below(other))[0, 1])

@@ -14,6 +14,7 @@ import numpy as np
 from pilotfish.v1 import ranking_pb2
 from rich.console import Console
 
+from sidecar.accuracy.ranks import spearman
 from sidecar.cli.options import Label, listed
 from sidecar.cli.report import report_page
 from sidecar.cli.table import ranking_document, ranking_table
@@ -23,7 +24,7 @@ from sidecar.domain.errors import InvalidError
 from sidecar.domain.tensors import Array
 from sidecar.files import replace_file
 from sidecar.ranking.decision import BY_ACCURACY
-from sidecar.ranking.score import regret, spearman
+from sidecar.ranking.score import regret
 from sidecar.scoring.endpoint import EndpointScorer, Round
 from sidecar.scoring.offline import answer_rows
 from sidecar.scoring.opening import OpenModels

@@ -15,6 +15,7 @@ import yaml
 from pilotfish.v1 import ranking_pb2, ranking_pb2_grpc
 from tritonclient.utils import InferenceServerException
 
+from sidecar.accuracy.ranks import spearman
 from sidecar.app import Sidecar
 from sidecar.config import load_config
 from sidecar.demo import digits
@@ -23,7 +24,7 @@ from sidecar.domain.tensors import Array
 from sidecar.profiles.build import build_profile
 from sidecar.profiles.data import open_rows
 from sidecar.profiles.file import write_profile
-from sidecar.ranking.score import regret, spearman
+from sidecar.ranking.score import regret
 from sidecar.shadow.onnx import OnnxModel, class_output
 
 ENDPOINT = "digits"

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from sidecar.accuracy.nearness import shares_below
+from sidecar.accuracy.ranks import shares_below
 from sidecar.accuracy.states import NO_SUPPORT, support_doubt
 from sidecar.accuracy.support import Support
 from sidecar.domain.ranking import State

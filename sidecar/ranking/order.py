@@ -139,7 +139,7 @@ class _View:
             return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
         estimate = estimate_accuracy(parts, evidence.votes, self.support, settings.learned.errors, rng)
         doubt = pool_doubt(evidence, self.support, estimate.consensus) or order_doubt(
-            evidence, self.support, estimate, settings.learned.resolved
+            evidence, self.support, estimate
         )
         level = settings.preference.level
         estimated = []

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from sidecar.accuracy.error_model import ErrorModel
 from sidecar.accuracy.estimate import AccuracyEstimate, _answer_noise, correctness, estimate_accuracy
@@ -169,12 +170,25 @@ def test_candidates_that_vote_alike_err_alike() -> None:
     assert found.draws[:, 0] == pytest.approx(found.draws[:, 1])
 
 
-def test_resolution_is_the_correlation_that_the_draws_let_expect() -> None:
+@pytest.mark.parametrize(("error", "candidates"), [(0.02, 8), (0.1, 8), (0.1, 40), (0.3, 3)])
+def test_order_risk_is_how_often_truths_drawn_so_order_otherwise(error: float, candidates: int) -> None:
     rng = np.random.default_rng(0)
-    value = rng.normal(0.5, 0.1, 400)
-    draws = value + rng.normal(0, 0.2, (2000, 400))
-    truth = value + rng.normal(0, 0.2, 400)
-    found = AccuracyEstimate(value, value, draws, np.zeros(400))
-    assert found.resolution() == pytest.approx(np.corrcoef(value, truth)[0, 1], abs=0.1)
-    assert found.resolution() == pytest.approx(1 / np.sqrt(5), abs=0.03)
-    assert AccuracyEstimate(value, np.full(400, 0.5), draws, value).resolution() == 0
+    value = rng.normal(0.5, 0.1, candidates)
+    truths = value + rng.normal(0, error, (2000, candidates))
+    bad = np.mean([spearmanr(value, truth).statistic < 0.3 for truth in truths])
+    draws = value + rng.normal(0, error, (2000, candidates))
+    found = AccuracyEstimate(value, value, draws, np.zeros(candidates))
+    assert found.order_risk(0.3) == pytest.approx(bad, abs=0.04)
+
+
+def test_of_two_candidates_the_order_risk_is_the_chance_that_the_other_one_is_better() -> None:
+    value = np.array([0.6, 0.5])
+    draws = value + np.random.default_rng(0).normal(0, 0.1, (400, 2))
+    found = AccuracyEstimate(value, value, draws, value)
+    assert found.order_risk(0.3) == np.mean(draws[:, 0] < draws[:, 1])
+
+
+def test_an_order_of_equals_is_a_bad_one_for_sure() -> None:
+    equal, draws = np.full(3, 0.5), np.random.default_rng(0).uniform(size=(10, 3))
+    assert AccuracyEstimate(equal, equal, draws, equal).order_risk(0.3) == 1
+    assert AccuracyEstimate(equal, draws[0], np.full((10, 3), 0.5), equal).order_risk(0.3) == 1

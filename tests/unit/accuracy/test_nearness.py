@@ -4,11 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import rankdata
 
-from sidecar.accuracy.nearness import nearness, shares_below
+from sidecar.accuracy.nearness import nearness
 
 
 def test_the_nearest_source_has_a_whole_vote_and_the_farthest_the_least() -> None:
@@ -21,9 +18,3 @@ def test_a_candidate_of_unknown_source_stands_in_the_middle() -> None:
 
 def test_where_no_source_is_known_all_votes_count_the_same() -> None:
     assert len(set(nearness(np.full(3, np.inf), 2).tolist())) == 1
-
-
-@given(st.lists(st.integers(0, 5), min_size=2, max_size=8))
-def test_shares_below_are_average_ranks(values: list[int]) -> None:
-    expected = (rankdata(values) - 1) / (len(values) - 1)
-    assert shares_below(np.array(values, dtype=float)) == pytest.approx(expected)

@@ -15,7 +15,7 @@ TRUE = ErrorModel(level=-0.2, pool=0.9, spread=0.7, shared_sd=0.2, own_sd=0.2, v
 NOTHING = frozenset[str]()
 
 
-def window(workload: str, rng: np.random.Generator, *, noise: float = 0.0, concord: float = 0.9) -> Window:
+def window(workload: str, rng: np.random.Generator, *, noise: float = 0.0) -> Window:
     """A target whose truth is drawn from an error model; its consensus is off by `noise` beyond that."""
     consensus = rng.uniform(0.3, 0.9, 9)
     truth = TRUE.drawn(consensus[None], np.arange(9), rng)[0]
@@ -23,10 +23,6 @@ def window(workload: str, rng: np.random.Generator, *, noise: float = 0.0, conco
     return Window(
         judged=Judged(workload, consensus, truth),
         quality=truth,
-        draws=np.clip(consensus + rng.normal(0, 0.01, (100, 9)), 0, 1),
-        alike=np.arange(9),
-        concord=concord,
-        doubted=False,
     )
 
 
@@ -79,31 +75,12 @@ def test_the_falloff_is_the_one_that_loses_least(best: float) -> None:
     assert {one.falloff for one in learn(workloads(best), NOTHING).values()} == {best}
 
 
-def test_of_good_rankings_that_nothing_speaks_against_at_most_a_twentieth_is_doubted() -> None:
-    found = workloads()
-    learned = learn(found, NOTHING)["a"]
-    promises = [
-        target[learned.falloff].promises(learned.errors)
-        for name in "bcde"
-        for target in found[name]
-        if (target[learned.falloff].score(learned.errors).spearman or 0) >= 0.3
-    ]
-    assert sum(one < learned.resolved for one in promises) == int(0.05 * (len(promises) - 1)) > 0
-    doubted = {
-        name: [
-            {key: dataclasses.replace(one, doubted=index < 6) for key, one in target.items()}
-            for index, target in enumerate(some)
-        ]
-        for name, some in found.items()
-    }
-    assert learn(doubted, NOTHING)["a"].resolved != learned.resolved
-
-
-def test_an_order_promises_the_less_of_two_correlations() -> None:
-    rng = np.random.default_rng(3)
-    sure, contradicted = window("a", rng, concord=1.0), window("a", rng, concord=-0.2)
-    assert 0.3 < sure.promises(TRUE) < 1
-    assert contradicted.promises(TRUE) == pytest.approx(-0.2)
+def test_what_loses_less_by_chance_only_does_not_displace_the_middle() -> None:
+    found = workloads(best=2.0)
+    # In three of five workloads the middle one loses less.
+    for name in "abc":
+        found[name] = targets(name, np.random.default_rng(1))
+    assert learn(found, NOTHING)[""].falloff == 1.0
 
 
 def test_with_few_other_workloads_the_release_stands_for_them() -> None:

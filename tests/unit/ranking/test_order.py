@@ -168,7 +168,7 @@ def test_a_doubtful_leader_makes_the_ranking_doubtful() -> None:
 def test_estimates_that_err_more_than_they_differ_are_tied() -> None:
     found = made(evidence([HERE] * 6, LIVE, answers(*[0.8] * 6), LABELS), "abcdef")
     assert found.state is State.TIED
-    assert "expected correlation" in found.reason
+    assert "err too much for what they differ" in found.reason
 
 
 def test_segments_have_their_own_ranking_and_the_whole_is_weighed_from_them() -> None:
