@@ -305,10 +305,11 @@ def main() -> int:
         default=1000,
         help="of a block with one caller; two rounds in over 120 s would end what is stopped meanwhile",
     )
+    parser.add_argument("--delay-s", default="0", help="what the model takes, elsewhere than on these cores")
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream = stack.enter_context(listening("benchmarks.upstream"))
+        upstream = stack.enter_context(listening("benchmarks.upstream", "--delay-s", options.delay_s))
         place = Place(stack, folder, options.envoy, upstream, digit_models.train(DOMAINS, folder))
         bare = place.bare("Envoy")
         captures = [place.capture(kind, share) for kind in CAPTURES for share in SHARES]
