@@ -82,7 +82,7 @@ def _blocks(rows: Array) -> Iterator[Array]:
 
 
 def _not_above(limits: Floats, dtype: np.dtype[np.generic]) -> Array:
-    """The greatest values of a type that are not above the limits: the same values of that type are above both.
+    """The greatest values of a type that are not above limits: what is above one is above the other.
 
     So that values need not become float64 to be compared with them.
     """
