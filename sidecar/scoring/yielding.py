@@ -21,9 +21,9 @@ def yield_often() -> None:
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Stops the timer until the block ends, so that nothing wakes an idle process up."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    """Stops the timer, if there is one, until the block ends, so that nothing wakes an idle process up."""
+    _, every_s = signal.setitimer(signal.ITIMER_REAL, 0)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, _EVERY_S, _EVERY_S)
+        signal.setitimer(signal.ITIMER_REAL, every_s, every_s)
