@@ -1,7 +1,8 @@
 """What the shadow loop costs beside bare inference of the same batches, onnxruntime's and tritonclient's.
 
 `python -m benchmarks.shadow` asks a V2 server of its own that answers at once; with `--v2 HOST:PORT` one that
-serves a digit model of the demo. It exits 1 when a bar is missed.
+serves a digit model of the demo; with `--yielding` the loop gives the processor up as the scoring process
+does. It exits 1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from sidecar.demo import digits
 from sidecar.domain.tensors import Array, Batch
 from sidecar.scoring.endpoint import EndpointScorer
 from sidecar.scoring.opening import OpenModels
+from sidecar.scoring.yielding import resting, yield_often
 from sidecar.shadow.onnx import OnnxModel
 
 # Of the bare throughput, by the time in the model: statistics of the items are the measures' work.
@@ -62,7 +64,12 @@ def main() -> int:
         "--model", default="upright", help="a digit model of the demo, as the server calls it"
     )
     parser.add_argument("--batch", type=int, default=32, help="items given to a model at once")
+    parser.add_argument(
+        "--yielding", action="store_true", help="as the scoring process does, in the loop only"
+    )
     options = parser.parse_args()
+    if options.yielding:
+        yield_often()
     print(
         f"batches of {options.batch}; microseconds an item, median of {PAIRS} pairs; quartiles of the share"
     )
@@ -172,6 +179,7 @@ def loop(candidate: dict[str, Any], items: Array, tensor: str, batch: int) -> Ca
     return answered
 
 
+@resting()
 def runs(model: OnnxModel, items: Array, batch: int) -> float:
     """Seconds an item of the bare session."""
     start_s = time.perf_counter()
@@ -180,6 +188,7 @@ def runs(model: OnnxModel, items: Array, batch: int) -> float:
     return (time.perf_counter() - start_s) / len(items)
 
 
+@resting()
 def calls(client: Any, threads: ThreadPoolExecutor, model: str, items: Array, batch: int) -> float:  # noqa: ANN401 - it has no types
     """Seconds an item of a bare client that has as many calls under way."""
     output = triton.InferRequestedOutput("probabilities")

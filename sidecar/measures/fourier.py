@@ -45,7 +45,9 @@ def mean_fourier(rows: Array, mean: Floats, variance: Floats) -> Floats:
     step = _CHUNK_VALUES // max(len(mean), len(total))
     for start in range(0, len(rows), step):
         with np.errstate(over="ignore"):
-            standard = np.clip((rows[start : start + step] - mean) / scale, -_FARTHEST, _FARTHEST)
+            standard = rows[start : start + step] - mean
+            standard /= scale
+        np.clip(standard, -_FARTHEST, _FARTHEST, out=standard)
         phases = standard.astype(np.float32) @ _frequencies(len(mean))
         total += np.concatenate([np.cos(phases), np.sin(phases)], axis=1).sum(axis=0, dtype=np.float64)
     return np.asarray(total / (len(rows) * FOURIER_FREQUENCIES**0.5))

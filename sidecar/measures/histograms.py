@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+
 import numpy as np
 
 from sidecar.domain.profile import BINS
 from sidecar.domain.tensors import Array, Floats
+
+# What is made of so many values at once stays in a core's cache, and leaves a model's data there.
+_BLOCK_VALUES: Final = 1 << 15
+# Counts of so many rows fit in a byte, in which they add up several times as fast.
+_BLOCK_ROWS: Final = 255
 
 
 def reference_counts(rows: Array) -> Array:
@@ -20,9 +28,9 @@ def reference_counts(rows: Array) -> Array:
     References:
         arXiv 2206.00188, partitions of the adaptivity measure.
     """
-    flat = rows.ravel().astype(np.float64)
-    low, high = flat.min(), flat.max()
-    return _bin(np.zeros_like(flat) if high == low else (flat - low) / (high - low))
+    low, high = np.float64(rows.min()), np.float64(rows.max())
+    span = high - low or 1.0
+    return sum((_bin((block - low) / span) for block in _blocks(rows)), np.zeros(BINS, dtype=np.int64))
 
 
 def pooled_counts(rows: Array, low: Floats, high: Floats) -> Array:
@@ -36,13 +44,18 @@ def pooled_counts(rows: Array, low: Floats, high: Floats) -> Array:
     Returns:
         int64 [BINS + 2]; the first and last count values below and above the source's range.
     """
-    values = rows.astype(np.float64)
     span = np.where(high > low, high - low, 1.0)
-    scaled = ((values - low) / span).ravel()
-    below = int(np.count_nonzero(values < low))
-    above = int(np.count_nonzero(values > high))
-    inside = _bin(scaled[((values >= low) & (values <= high)).ravel()])
-    return np.concatenate([[below], inside, [above]])
+    least, greatest = -_not_above(-low, rows.dtype), _not_above(high, rows.dtype)
+    counts = np.zeros(BINS + 2, dtype=np.int64)
+    for block in _blocks(rows):
+        below, above = block < least, block > greatest
+        unit = (block - low) / span
+        np.copyto(unit, 0, where=below | above)
+        outside = np.array([np.count_nonzero(below), np.count_nonzero(above)])
+        counts[1:-1] += _bin(unit)
+        counts[1] -= outside.sum()
+        counts[[0, -1]] += outside
+    return counts
 
 
 def feature_counts(rows: Array, edges: Floats) -> Array:
@@ -55,11 +68,29 @@ def feature_counts(rows: Array, edges: Floats) -> Array:
     Returns:
         int64 [features, bins]; bin b holds edges[b-1] < value <= edges[b], the outer ones are open.
     """
-    beyond = np.stack([(rows[:, : len(edges)] > edge).sum(axis=0) for edge in edges.T], axis=1)
+    limits = _not_above(edges.T[:, None], rows.dtype)
+    beyond = np.zeros(edges.T.shape, dtype=np.int64)
+    for block in _blocks(rows):
+        beyond += (block[:, : len(edges)] > limits).view(np.uint8).sum(axis=1, dtype=np.uint8)
     rows_of_each = np.full((len(edges), 1), len(rows))
-    return -np.diff(beyond, axis=1, prepend=rows_of_each, append=0)
+    return -np.diff(beyond.T, axis=1, prepend=rows_of_each, append=0)
+
+
+def _blocks(rows: Array) -> Iterator[Array]:
+    step = min(max(_BLOCK_VALUES // max(rows.shape[1], 1), 1), _BLOCK_ROWS)
+    return (rows[start : start + step] for start in range(0, len(rows), step))
+
+
+def _not_above(limits: Floats, dtype: np.dtype[np.generic]) -> Array:
+    """The greatest values of a type that are not above limits: what is above one is above the other.
+
+    So that values need not become float64 to be compared with them.
+    """
+    with np.errstate(over="ignore"):
+        near = limits.astype(dtype)
+        return np.where(near > limits, np.nextafter(near, -np.inf, dtype=dtype), near)
 
 
 def _bin(unit: Floats) -> Array:
     """Counts values of [0, 1] in BINS equal bins, 1 in the last, as numpy.histogram does."""
-    return np.bincount(np.minimum((unit * BINS).astype(np.int64), BINS - 1), minlength=BINS)
+    return np.bincount(np.minimum((unit * BINS).astype(np.int64), BINS - 1).ravel(), minlength=BINS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final
@@ -25,8 +24,8 @@ from sidecar.measures.thresholds import source_thresholds
 from sidecar.scoring.answers import Answers
 from sidecar.scoring.asking import Answer, Asking
 from sidecar.scoring.batches import Prepared
+from sidecar.scoring.binning import Binning
 from sidecar.scoring.model import Model, OpenModel, Served
-from sidecar.scoring.target import TargetBins
 from sidecar.shadow.breaker import Breaker
 from sidecar.shadow.interference import Interference
 from sidecar.shadow.server_budget import ServerBudgets
@@ -39,7 +38,6 @@ _TIMED_RUNS: Final = 256
 # How often items that a server did not answer in time are gone back to before it has answered newer ones:
 # as often as its breaker needs to open.
 _RETURNS: Final = 2
-_NO_WORDS: Final = np.empty(0, dtype=np.object_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +49,7 @@ class Loaded:
     profile: SourceProfile
     thresholds: SourceThresholds | None
     answers: Answers
-    target: TargetBins
-    segments: dict[str, TargetBins]
-
-    def evict(self, before_id: int, segments: AbstractSet[str]) -> None:
-        """Drops the bins of items before `before_id`, and those of segments other than the given."""
-        for name in self.segments.keys() - segments:
-            del self.segments[name]
-        for bins in (self.target, *self.segments.values()):
-            bins.evict(before_id)
+    binning: Binning
 
 
 class ShadowCandidate:
@@ -90,7 +80,6 @@ class ShadowCandidate:
         self._interference = interference
         self._servers = servers
         self._files: tuple[object, ...] = ()
-        self._binned_to = 0
         self._missed_from: int | None = None
         self._answered_to = 0
         self._returns = 0
@@ -138,7 +127,7 @@ class ShadowCandidate:
             return False
         self.close()
         self._files = files
-        self.next_id = self._binned_to = self._answered_to = self._returns = 0
+        self.next_id = self._answered_to = self._returns = 0
         self._missed_from = None
         self.runs.clear()
         try:
@@ -161,8 +150,7 @@ class ShadowCandidate:
             profile,
             source_thresholds(profile),
             Answers(self._window_items, len(profile.classes)),
-            TargetBins(profile),
-            {},
+            Binning(profile),
         )
         self.reason = ""
         return True
@@ -195,12 +183,12 @@ class ShadowCandidate:
         self.next_id = batch.first_id + items
         try:
             inputs = self._inputs(self.loaded.model, batch.batch, tensor)
-            features = batch.features(inputs, self.loaded.profile.inputs)
-            _check_width(features, self.loaded.profile)
+            # What cannot be binned is not asked.
+            self.loaded.binning.features(batch, inputs)
             if self.asks(live):
                 self.loaded.asking.ask(batch.first_id, items, inputs)
             # A server answers in the meantime.
-            self._bin(self.loaded, batch, inputs, segments)
+            self.loaded.binning.add(batch, inputs, segments)
             if self.loaded.profile.output_kind == "none":
                 self.loaded.answers.put(batch.first_id, np.empty((items, 0)))
             elif live is not None:
@@ -262,28 +250,6 @@ class ShadowCandidate:
             self._returns += 1
             self.next_id = min(self.next_id, answer.first_id)
 
-    def _bin(
-        self, loaded: Loaded, batch: Prepared, inputs: dict[str, Array], segments: Mapping[str, Array]
-    ) -> None:
-        """Bins the items' inputs, once, also where they are asked again."""
-        profile = loaded.profile
-        features = batch.features(inputs, profile.inputs)
-        words = batch.words(inputs, profile.inputs) if profile.words else _NO_WORDS
-        items = batch.batch.items
-        ids = batch.first_id + np.arange(items)
-        fresh = max(self._binned_to - batch.first_id, 0)
-        self._binned_to = max(self._binned_to, batch.first_id + items)
-        bins = [(loaded.target, np.arange(items))]
-        bins += [
-            (loaded.segments.setdefault(name, TargetBins(profile)), rows) for name, rows in segments.items()
-        ]
-        for target, of_target in bins:
-            rows = of_target[of_target >= fresh]
-            if len(rows):
-                target.add(
-                    ids[rows], batch.part(features, rows), batch.part(words, rows) if profile.words else words
-                )
-
     def standardised(self, batch: Prepared, *, tensor: str | None) -> Floats:
         """The items' features in deviations from the source's mean, those far away clipped [items, d].
 
@@ -293,8 +259,8 @@ class ShadowCandidate:
         if self.loaded is None:
             raise InvalidError(self.reason)
         profile = self.loaded.profile
-        features = batch.features(self._inputs(self.loaded.model, batch.batch, tensor), profile.inputs)
-        _check_width(features, profile)
+        inputs = self._inputs(self.loaded.model, batch.batch, tensor)
+        features = self.loaded.binning.features(batch, inputs)
         apart = (features - profile.mean) / deviations(profile.variance)
         return np.asarray(apart.clip(-_FARTHEST, _FARTHEST))
 
@@ -360,14 +326,6 @@ def _keep(loaded: Loaded, first_id: int, items: int, output: Array) -> None:
     _check_shape(probabilities.shape, items, profile)
     energies = logit_energies(output) if profile.output_kind == "logits" else None
     loaded.answers.put(first_id, probabilities, energies)
-
-
-def _check_width(features: Array, profile: SourceProfile) -> None:
-    if features.shape[1] != len(profile.low):
-        raise InvalidError(
-            f"the items have {features.shape[1]} features and the profile {len(profile.low)}; build it from "
-            "data of the traffic's shape"
-        )
 
 
 def _check_shape(shape: tuple[int, ...], items: int, profile: SourceProfile) -> None:

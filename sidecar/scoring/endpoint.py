@@ -289,7 +289,7 @@ class EndpointScorer:
             else:
                 available.append((candidate, candidate.loaded))
         for _, loaded in available:
-            loaded.evict(self.window.first_id, {*self._segments.names, OTHER})
+            loaded.binning.evict(self.window.first_id, {*self._segments.names, OTHER})
         if available:
             ids = ids[reduce(np.logical_and, (candidate.answered(ids) for candidate, _ in available))]
         return ids, available, unavailable
@@ -305,10 +305,7 @@ class EndpointScorer:
                 name,
                 self._rule(split, name),
                 items=found == name,
-                targets=tuple(
-                    loaded.segments[name].statistics() if name in loaded.segments else None
-                    for _, loaded in available
-                ),
+                targets=tuple(loaded.binning.of_segment(name) for _, loaded in available),
             )
             for name in (*names, OTHER)
             if (found == name).any()
@@ -377,7 +374,7 @@ class EndpointScorer:
         self._place(int(ids[-1]) + 1)
         named = self._segments.names
         found = self._segments.of(ids) if named else np.empty(0)
-        candidate.loaded.evict(self.window.first_id, {*named, OTHER})
+        candidate.loaded.binning.evict(self.window.first_id, {*named, OTHER})
         candidate.give(
             batch,
             tensor=self.settings.input.tensor,
@@ -431,7 +428,7 @@ def _evidence(ids: Array, available: _Available) -> Evidence:
     labels = label_space(loaded.profile.classes for _, loaded in available)
     return Evidence(
         profiles=tuple(loaded.profile for _, loaded in available),
-        targets=tuple(loaded.target.statistics() for _, loaded in available),
+        targets=tuple(loaded.binning.target.statistics() for _, loaded in available),
         thresholds=tuple(loaded.thresholds for _, loaded in available),
         labels=labels,
         probabilities=np.stack(

@@ -434,7 +434,7 @@ def test_named_segments_stay_and_what_has_no_place_is_other(tmp_path: Path) -> N
     assert set(found) == {"b", "c"}
     loaded = stage.scorer.candidates[0].loaded
     assert loaded is not None
-    assert "a" not in loaded.segments
+    assert "a" not in loaded.binning.segments
 
 
 def test_a_segment_of_few_items_says_so_and_the_others_are_ranked(tmp_path: Path) -> None:

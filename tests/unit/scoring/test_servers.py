@@ -350,7 +350,7 @@ def test_inputs_are_binned_once_however_often_items_are_asked(stage: Stage) -> N
     counts = []
     for one in stage.scorer.candidates:
         assert one.loaded is not None
-        counts.append(one.loaded.target.statistics())
+        counts.append(one.loaded.binning.target.statistics())
     assert counts[2].items == counts[0].items
     np.testing.assert_array_equal(counts[2].mean, counts[0].mean)
 

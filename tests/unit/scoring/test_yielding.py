@@ -10,6 +10,10 @@ import os, signal, threading
 import numpy as np
 from sidecar.scoring.yielding import resting, yield_often
 
+with resting():
+    pass
+assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
 yield_often()
 assert signal.getitimer(signal.ITIMER_REAL)[1] > 0
 with resting():
