@@ -53,6 +53,8 @@ UPSTREAM, ENVOY, SERVING, SCORING = PROCESSES = ("model server", "Envoy", "servi
 # Rounds go by the wall clock, and each scoring process runs in a twelfth of it: twelve times the default
 # interval leaves them their usual share of the time that is measured.
 ROUND_EVERY = "60s"
+# Of every scoring process between two rounds.
+LIFE_S = 2.0
 # For copies that are still on their way when the last call was answered.
 LATE_S = 10.0
 P99_RATIO_BAR = 1.05
@@ -137,6 +139,7 @@ async def measure(rounds: int, calls: int, variants: Sequence[Variant]) -> None:
             # One caller first: what many callers leave unscored would be scored in the next block.
             for callers in CALLERS:
                 for number in range(rounds):
+                    await show_life(variants)
                     # There and back, so that what a variant leaves behind falls to another neighbour.
                     for variant, call in load[:: 1 if number % 2 else -1]:
                         variant.let_score(run=True)
@@ -146,6 +149,15 @@ async def measure(rounds: int, calls: int, variants: Sequence[Variant]) -> None:
         finally:
             for variant in variants:
                 variant.let_score(run=True)
+
+
+async def show_life(variants: Sequence[Variant]) -> None:
+    """Lets what is stopped run for a moment: after two minutes of silence it would be ended."""
+    for variant in variants:
+        variant.let_score(run=True)
+    await asyncio.sleep(LIFE_S)
+    for variant in variants:
+        variant.let_score(run=False)
 
 
 def show(variants: Sequence[Variant], bare: Variant) -> None:
@@ -303,7 +315,7 @@ def main() -> int:
         "--calls",
         type=int,
         default=1000,
-        help="of a block with one caller; two rounds in over 120 s would end what is stopped meanwhile",
+        help="of a block with one caller; a round of over 120 s would end what is stopped meanwhile",
     )
     parser.add_argument("--delay-s", default="0", help="what the model takes, elsewhere than on these cores")
     options = parser.parse_args()
