@@ -133,9 +133,8 @@ async def measure(rounds: int, calls: int, variants: Sequence[Variant]) -> None:
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(variant.address))
             load.append((variant, variant.call(channel)))
         try:
-            for variant, call in load:
+            for _, call in load:
                 await block([call], WARM_UP_CALLS)
-                variant.let_score(run=False)
             # One caller first: what many callers leave unscored would be scored in the next block.
             for callers in CALLERS:
                 for number in range(rounds):
