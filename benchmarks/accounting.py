@@ -33,9 +33,9 @@ from benchmarks import digit_models, rest_upstream
 from benchmarks.pipelined import Http1Calls, Http2Calls, Sender, connected, grpc_message, paced
 from benchmarks.processes import Sidecar, free_address, listening, serving
 from benchmarks.proxy import verdict
-from sidecar.capture.cloud_events import REQUEST, RESPONSE
-from sidecar.capture.ext_proc import PROCESS
-from sidecar.demo import digits
+from sidecar.serving.capture.cloudevents.cloud_events import REQUEST, RESPONSE
+from sidecar.serving.capture.ext_proc.ext_proc import PROCESS
+from sidecar.tools.demo import digits
 
 WAYS = ("proxy", "rest", "mirror", "observer", "cloudevents")
 DOMAINS = ("upright", "rotated")

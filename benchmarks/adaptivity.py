@@ -18,11 +18,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sidecar.domain.profile import BINS
-from sidecar.domain.tensors import Array, Floats
-from sidecar.measures.adaptivity import REFERENCE_TAU
-from sidecar.measures.divergence import matches
-from sidecar.measures.histograms import reference_counts
+from sidecar.core.profile import BINS
+from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.measures.adaptivity import REFERENCE_TAU
+from sidecar.estimation.measures.divergence import matches
+from sidecar.estimation.measures.histograms import reference_counts
 
 CANDIDATES = 50
 PARTITIONS = 20

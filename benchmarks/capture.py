@@ -43,8 +43,8 @@ from benchmarks.processes import (
     serving,
 )
 from benchmarks.proxy import CALLERS, DOMAINS, WARM_UP_CALLS, verdict
-from sidecar.cli.envoy import static
 from sidecar.config.units import split_address
+from sidecar.tools.cli.envoy import static
 
 CAPTURES = ("mirror", "observer", "proxy")
 SHARES = (0.0, 0.1, 1.0)

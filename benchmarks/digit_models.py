@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from tritonclient.grpc import service_pb2
 
-from sidecar.demo import digits
-from sidecar.domain.tensors import Array
-from sidecar.profiles.build import build_profile
-from sidecar.profiles.data import open_rows
-from sidecar.profiles.file import write_profile
-from sidecar.shadow.onnx import OnnxModel, class_output
+from sidecar.core.tensors import Array
+from sidecar.formats.profile import write_profile
+from sidecar.inference.onnx import OnnxModel, class_output
+from sidecar.tools.demo import digits
+from sidecar.tools.profiles.build import build_profile
+from sidecar.tools.profiles.data import open_rows
 
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 _SEED = 0

@@ -19,10 +19,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from sidecar.domain.profile import BINS
-from sidecar.domain.tensors import Array
-from sidecar.measures.divergence import matches
-from sidecar.measures.index import PartitionIndex
+from sidecar.core.profile import BINS
+from sidecar.core.tensors import Array
+from sidecar.estimation.measures.divergence import matches
+from sidecar.estimation.measures.index import PartitionIndex
 
 STORED = (1_000, 10_000, 100_000, 1_000_000)
 PARTITIONS = 20

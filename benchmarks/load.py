@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import grpc
 import numpy as np
 
-from sidecar.domain.tensors import Array, Floats
+from sidecar.core.tensors import Array, Floats
 
 Call = Callable[[], Awaitable[object]]
 

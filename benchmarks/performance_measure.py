@@ -21,11 +21,11 @@ from skl2onnx import to_onnx
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
-from sidecar.domain.tensors import Array, Floats
-from sidecar.performance.fit import fit
-from sidecar.performance.source import Source
-from sidecar.performance.table import BOUNDS, PerformanceTable
-from sidecar.records.table import read_tables
+from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.performance.fit import fit
+from sidecar.estimation.performance.source import Source
+from sidecar.estimation.performance.table import BOUNDS, PerformanceTable
+from sidecar.tools.records.table import read_tables
 
 METRIC = "latency_p50_s"
 # Two layers of 512: a request takes long enough to be timed, and the weights do not fit into a core's cache.

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.capture.envoy_admin import CLUSTER
+from sidecar.serving.capture.core.envoy_admin import CLUSTER
 
 _READY_S = 60.0
 _STOP_S = 15.0

@@ -21,7 +21,7 @@ from benchmarks import digit_models
 from benchmarks.load import Series, block, bytes_method
 from benchmarks.processes import Sidecar, cpu_seconds, listening, serving
 from benchmarks.rankings import first_ranking
-from sidecar.demo import digits
+from sidecar.tools.demo import digits
 
 ENDPOINT = "digits"
 CANDIDATES = 20

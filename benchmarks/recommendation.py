@@ -21,8 +21,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sidecar.domain.tensors import Array, Floats
-from sidecar.ranking.recommendation import BETS, Recommendation, bet, log_evidence, log_stake
+from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.ranking.recommendation import BETS, Recommendation, bet, log_evidence, log_stake
 
 RUNS = 200
 ROUNDS = 10_000

@@ -28,14 +28,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from sidecar.config.schema import Endpoint
-from sidecar.costs import Costs
-from sidecar.domain.tensors import Array, Batch
-from sidecar.profiles.build import build_profile
-from sidecar.profiles.data import open_rows
-from sidecar.profiles.file import write_profile
-from sidecar.scoring.endpoint import EndpointScorer
-from sidecar.scoring.opening import OpenModels
-from sidecar.shadow.onnx import OnnxModel, class_output
+from sidecar.core.tensors import Array, Batch
+from sidecar.costs.candidate import Costs
+from sidecar.formats.profile import write_profile
+from sidecar.inference.onnx import OnnxModel, class_output
+from sidecar.scoring.endpoint.scorer import EndpointScorer
+from sidecar.scoring.runners.opening import OpenModels
+from sidecar.tools.profiles.build import build_profile
+from sidecar.tools.profiles.data import open_rows
 
 CANDIDATES = 20
 ITEMS = 4096

@@ -32,13 +32,13 @@ from benchmarks.digit_models import images, train
 from benchmarks.processes import listening
 from benchmarks.round import CLASSES, TRAIN_ROWS, drawn, forest, network, profiled
 from sidecar.config.schema import Endpoint
-from sidecar.costs import Costs
-from sidecar.demo import digits
-from sidecar.domain.tensors import Array, Batch
-from sidecar.scoring.endpoint import EndpointScorer
-from sidecar.scoring.opening import OpenModels
+from sidecar.core.tensors import Array, Batch
+from sidecar.costs.candidate import Costs
+from sidecar.inference.onnx import OnnxModel
+from sidecar.scoring.endpoint.scorer import EndpointScorer
+from sidecar.scoring.runners.opening import OpenModels
 from sidecar.scoring.yielding import resting, yield_often
-from sidecar.shadow.onnx import OnnxModel
+from sidecar.tools.demo import digits
 
 # Of the bare throughput, by the time in the model: statistics of the items are the measures' work.
 HERE: Final = 0.9

@@ -7,7 +7,7 @@ import sys
 import pytest
 import structlog
 
-from tests.models import DigitsModels, TextModel, make_digits_models, make_text_model
+from tests.support.models import DigitsModels, TextModel, make_digits_models, make_text_model
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,10 +28,10 @@ from benchmarks.frontier.speed import bars as speed_bars
 from benchmarks.frontier.speed import costs
 from benchmarks.frontier.tables import Published, read_published
 from benchmarks.performance_models.report import Bar
-from sidecar.frontier.dominance import nondominated
-from sidecar.frontier.envelopment import envelopment
-from sidecar.frontier.free_disposal import free_disposal
-from sidecar.frontier.knee import knee
+from sidecar.estimation.frontier.dominance import nondominated
+from sidecar.estimation.frontier.envelopment import envelopment
+from sidecar.estimation.frontier.free_disposal import free_disposal
+from sidecar.estimation.frontier.knee import knee
 
 KINDS = ("random", "deterministic", "base rate")
 

@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from benchmarks.frontier.tables import Published
-from sidecar.domain.tensors import Array, Floats
-from sidecar.frontier.dominance import nondominated
-from sidecar.frontier.random import random_frontier
+from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.frontier.dominance import nondominated
+from sidecar.estimation.frontier.random import random_frontier
 
 _DRAWS: Final = 500
 # A variance needs two others at least.

@@ -12,11 +12,11 @@ import moocore
 import numpy as np
 
 from benchmarks.performance_models.report import Bar
-from sidecar.domain.tensors import Floats
-from sidecar.frontier.dominance import nondominated, pareto_ranks
-from sidecar.frontier.envelopment import envelopment
-from sidecar.frontier.free_disposal import free_disposal
-from sidecar.frontier.random import random_frontier
+from sidecar.core.tensors import Floats
+from sidecar.estimation.frontier.dominance import nondominated, pareto_ranks
+from sidecar.estimation.frontier.envelopment import envelopment
+from sidecar.estimation.frontier.free_disposal import free_disposal
+from sidecar.estimation.frontier.random import random_frontier
 
 SIZES = (100, 1_000, 10_000, 100_000)
 OBJECTIVES = 4

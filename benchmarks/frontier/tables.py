@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.parquet as pq
 
-from sidecar.domain.tensors import Floats
+from sidecar.core.tensors import Floats
 
 # Items of the test sets. ImageNet-ReaL leaves out 3,163 images without a label.
 _ITEMS: Final = {

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from sidecar.domain.tensors import Floats
-from sidecar.performance.space import Option, OptionKind, Space, Value
-from sidecar.performance.table import PerformanceTable
+from sidecar.core.tensors import Floats
+from sidecar.estimation.performance.space import Option, OptionKind, Space, Value
+from sidecar.estimation.performance.table import PerformanceTable
 
 # What HELP's authors learned from; the other devices of the file are unseen.
 _HELP_SOURCES = (

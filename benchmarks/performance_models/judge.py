@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
-from sidecar.domain.tensors import Array, Floats
-from sidecar.performance.chooser import choose
-from sidecar.performance.guided import worth_measuring
-from sidecar.performance.intervals import half_width
-from sidecar.performance.source import Source
-from sidecar.performance.strategies import CHOOSER, STRATEGIES
-from sidecar.performance.table import PerformanceTable
-from sidecar.performance.task import Fitted, Pool, Rows, Task
+from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.performance.chooser import choose
+from sidecar.estimation.performance.guided import worth_measuring
+from sidecar.estimation.performance.intervals import half_width
+from sidecar.estimation.performance.source import Source
+from sidecar.estimation.performance.strategies import CHOOSER, STRATEGIES
+from sidecar.estimation.performance.table import PerformanceTable
+from sidecar.estimation.performance.task import Fitted, Pool, Rows, Task
 
 # Held-out rows for each seed; a mean over more differs in its third digit.
 _HELD_OUT = 1000

@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
 from benchmarks.performance_models.report import Bar
-from sidecar.performance.fit import fit
-from sidecar.performance.source import Source
-from sidecar.performance.space import Option, OptionKind, Space
-from sidecar.performance.table import PerformanceTable
+from sidecar.estimation.performance.fit import fit
+from sidecar.estimation.performance.source import Source
+from sidecar.estimation.performance.space import Option, OptionKind, Space
+from sidecar.estimation.performance.table import PerformanceTable
 
 _ROWS, _OPTIONS = 768, 12
 

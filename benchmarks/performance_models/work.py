@@ -11,8 +11,8 @@ import sklearn
 
 from benchmarks.performance_models.families import KINDS, Family, Kind, Metric, Transfer
 from benchmarks.performance_models.judge import Score, judge
-from sidecar.performance.source import Source
-from sidecar.performance.strategies import STRATEGIES
+from sidecar.estimation.performance.source import Source
+from sidecar.estimation.performance.strategies import STRATEGIES
 
 COUNTS = (5, 10, 20, 40, 80)
 # The paper's other regressors take as long as everything else: they run where the paper's strategies are

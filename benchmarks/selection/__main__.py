@@ -35,7 +35,7 @@ from benchmarks.selection.learning import Windows, learn, windows
 from benchmarks.selection.report import tables
 from benchmarks.selection.summary import bars, target_figures, undefined, workload_figures
 from benchmarks.selection.workloads import DIGITS, WORKLOADS, Workload
-from sidecar.domain.errors import InvalidError
+from sidecar.core.errors import InvalidError
 
 _PACKAGES = ("pilotfish", "numpy", "onnxruntime", "scikit-learn", "scipy", "skl2onnx")
 

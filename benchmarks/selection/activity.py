@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.selection.corpus import Corpus, Part, domain
-from sidecar.domain.tensors import Array, Floats
+from sidecar.core.tensors import Array, Floats
 
 _HZ: Final = 20
 _WINDOW: Final = 10 * _HZ

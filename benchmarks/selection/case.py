@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sidecar.accuracy.learned import Learned
-from sidecar.domain.evidence import Evidence
-from sidecar.domain.ranking import Ranking
-from sidecar.domain.tensors import Array
+from sidecar.core.evidence import Evidence
+from sidecar.core.ranking import Ranking
+from sidecar.core.tensors import Array
+from sidecar.estimation.accuracy.learned import Learned
 
 
 @dataclass(frozen=True, slots=True)

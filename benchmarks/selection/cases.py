@@ -14,12 +14,12 @@ from benchmarks.selection.prepared import LABEL, Target, prepare
 from benchmarks.selection.workloads import Workload
 from sidecar.config import load_candidates
 from sidecar.config.schema import Candidate
-from sidecar.domain.profile import SourceProfile
-from sidecar.domain.tensors import Array, TensorSpec
-from sidecar.profiles.file import read_profile
-from sidecar.scoring.model import Model
-from sidecar.scoring.offline import answer_rows
-from sidecar.scoring.opening import OpenModels
+from sidecar.core.profile import SourceProfile
+from sidecar.core.tensors import Array, TensorSpec
+from sidecar.formats.profile import read_profile
+from sidecar.scoring.runners.model import Model
+from sidecar.scoring.runners.opening import OpenModels
+from sidecar.tools.offline.rows import answer_rows
 
 
 def cases(

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
 
 # Enough for small models, and few enough that seven workloads are ready within minutes.
 TRAIN_ROWS: Final = 2_000

@@ -19,7 +19,7 @@ from benchmarks.selection.corpus import (
     domain,
     split_rows,
 )
-from sidecar.domain.tensors import Array, Floats
+from sidecar.core.tensors import Array, Floats
 
 _ATTRIBUTE: Final = re.compile(r"COL\s+(.+?)\s+VAL\b(.*?)(?=\bCOL\s+\S+\s+VAL\b|$)", re.DOTALL)
 _WORD: Final = re.compile(r"\w+")

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.selection.corpus import Corpus, Part, domain
-from sidecar.domain.errors import InvalidError
+from sidecar.core.errors import InvalidError
 
 _LABEL: Final = "classe"
 _PERSON: Final = "user_name"

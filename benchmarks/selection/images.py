@@ -21,7 +21,7 @@ from benchmarks.selection.corpus import (
     domain,
     split_rows,
 )
-from sidecar.domain.tensors import Array, Floats
+from sidecar.core.tensors import Array, Floats
 
 _SIDE: Final = 32
 _CELLS: Final = 4

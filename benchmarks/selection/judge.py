@@ -8,9 +8,9 @@ from typing import Final
 from benchmarks.selection.case import Case
 from benchmarks.selection.score import Score, accuracies, qualities, score
 from benchmarks.selection.segments import mixed
-from sidecar.accuracy.learned import Learned
-from sidecar.domain.ranking import Estimate, State
-from sidecar.measures.table import MEASURES, measure_all
+from sidecar.core.ranking import Estimate, State
+from sidecar.estimation.accuracy.learned import Learned
+from sidecar.estimation.measures.table import MEASURES, measure_all
 
 SURE: Final = frozenset({State.OK})
 

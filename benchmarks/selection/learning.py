@@ -14,10 +14,10 @@ import numpy as np
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.score import Score, accuracies, qualities, score
-from sidecar.accuracy.error_model import ErrorModel, Judged, fit_error_model
-from sidecar.accuracy.learned import LEARNED, Learned
-from sidecar.domain.ranking import State
-from sidecar.domain.tensors import Floats
+from sidecar.core.ranking import State
+from sidecar.core.tensors import Floats
+from sidecar.estimation.accuracy.error_model import ErrorModel, Judged, fit_error_model
+from sidecar.estimation.accuracy.learned import LEARNED, Learned
 
 FALLOFFS: Final = (0.0, 1.0, 2.0)
 # Left for another one only where that is surely better.

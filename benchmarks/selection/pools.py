@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.corpus import LIVE_ROWS
-from sidecar.accuracy.learned import Learned
-from sidecar.domain.ranking import Ranking
-from sidecar.domain.tensors import Array
-from sidecar.ranking.order import RankSettings
-from sidecar.scoring.predictions import Predictions, prediction_sets, rank_predictions, read_predictions
+from sidecar.core.ranking import Ranking
+from sidecar.core.tensors import Array
+from sidecar.estimation.accuracy.learned import Learned
+from sidecar.estimation.ranking.order import RankSettings
+from sidecar.tools.offline.predictions import Predictions, prediction_sets, rank_predictions, read_predictions
 
 _LABELS: Final = "labels"
 _CONDITION: Final = "condition"

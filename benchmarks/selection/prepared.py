@@ -19,12 +19,12 @@ import yaml
 from benchmarks.selection.corpus import Domain, Load, Part
 from benchmarks.selection.families import families, train
 from benchmarks.selection.workloads import Workload
-from sidecar.domain.errors import InvalidError
-from sidecar.domain.profile import PARTITION_ROWS
-from sidecar.profiles.build import build_profile
-from sidecar.profiles.data import open_rows
-from sidecar.profiles.file import read_profile, write_profile
-from sidecar.shadow.onnx import OnnxModel, class_output
+from sidecar.core.errors import InvalidError
+from sidecar.core.profile import PARTITION_ROWS
+from sidecar.formats.profile import read_profile, write_profile
+from sidecar.inference.onnx import OnnxModel, class_output
+from sidecar.tools.profiles.build import build_profile
+from sidecar.tools.profiles.data import open_rows
 
 # Part of the cache's key: raise it when rows, models or their training change.
 VERSION: Final = 1

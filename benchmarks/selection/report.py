@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 
 from benchmarks.selection.summary import Bar
-from sidecar.measures.table import MEASURES
+from sidecar.estimation.measures.table import MEASURES
 
 _COLUMNS = ("pearson", "spearman", "regret", "hits", "mae", "coverage", "width", "abstained", "regret_ok")
 

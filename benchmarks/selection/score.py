@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from sidecar.accuracy.ranks import spearman
-from sidecar.domain.tensors import Array, Floats
+from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.accuracy.ranks import spearman
 
 # A ranking below this rank correlation is bad, and should say so.
 BAD: Final = 0.3

@@ -6,8 +6,8 @@ import numpy as np
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.score import mixed_regret
-from sidecar.accuracy.learned import Learned
-from sidecar.domain.ranking import Ranking
+from sidecar.core.ranking import Ranking
+from sidecar.estimation.accuracy.learned import Learned
 
 
 def mixed(case: Case, whole: Ranking, learned: Learned) -> dict[str, float]:

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.selection.judge import SURE, Verdict
 from benchmarks.selection.score import BAD, Score
 from benchmarks.selection.workloads import WORKLOADS
-from sidecar.domain.ranking import State
-from sidecar.measures.table import MEASURES
+from sidecar.core.ranking import State
+from sidecar.estimation.measures.table import MEASURES
 
 GROUPS: Final = ("activity", "image", "office", "text", "nlp", "entity")
 POOLS: Final = "pools"

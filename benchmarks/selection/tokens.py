@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from benchmarks.selection.corpus import Corpus, Part, domain, split_rows
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
 
 # Tag sets differ between domains: these words, found within a tag, tell which common class it is.
 _CLASSES: Final = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.selection.corpus import Corpus, Part, domain
-from sidecar.demo import digits
+from sidecar.tools.demo import digits
 
 
 def load(_: Path, seed: int) -> Corpus:

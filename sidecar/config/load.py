@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from sidecar.config.captures import capture_faults
 from sidecar.config.schema import Candidate, Config, Endpoint, Serve
 from sidecar.config.units import Place
-from sidecar.domain.errors import InvalidError
+from sidecar.core.errors import InvalidError
 
 if TYPE_CHECKING:
     import yaml

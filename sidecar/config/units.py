@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from sidecar.domain.errors import InvalidError
+from sidecar.core.errors import InvalidError
 
 # Keys and list indices that lead to a value of a file.
 Place: TypeAlias = tuple[str | int, ...]

@@ -1,4 +1,4 @@
-"""The program of the scoring process; `sidecar.scoring.link` starts it."""
+"""The program of the scoring process; `sidecar.serving.link` starts it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 import time
 
 import sidecar.telemetry.plain_tracebacks  # noqa: F401 - before anything imports structlog
-from sidecar.costs import Costs
-from sidecar.scoring.opening import OpenModels
+from sidecar.costs.candidate import Costs
+from sidecar.inference.threads import threads_within
+from sidecar.scoring.cpu_budget import CpuBudget
+from sidecar.scoring.runners.opening import OpenModels
 from sidecar.scoring.worker import Worker
 from sidecar.scoring.yielding import resting, yield_often
-from sidecar.shadow.budget import CpuBudget
-from sidecar.shadow.threads import threads_within
 from sidecar.telemetry.logs import configure_logs
 
 _NICE = 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.config.schema import Endpoint
-from sidecar.scoring.endpoint import EndpointScorer, Round
-from sidecar.serving.messages import (
+from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.wire.rankings import (
     Occasion,
     explanation_message,
     prospects_message,

@@ -15,16 +15,16 @@ import structlog
 from pilotfish.internal.v1 import scoring_pb2
 from pydantic import ValidationError
 
-from sidecar.capture.elements import UnreadableError
-from sidecar.capture.v2 import decode_observation
 from sidecar.config.schema import Config
-from sidecar.costs import Costs
-from sidecar.scoring.endpoint import EndpointScorer, Round
-from sidecar.scoring.frames import FrameReader, frame
-from sidecar.scoring.model import OpenModel
+from sidecar.costs.candidate import Costs
+from sidecar.scoring.cpu_budget import CpuBudget
+from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
 from sidecar.scoring.report import report
-from sidecar.shadow.budget import CpuBudget
-from sidecar.shadow.server_budget import ServerBudgets
+from sidecar.scoring.runners.model import OpenModel
+from sidecar.scoring.runners.server_budget import ServerBudgets
+from sidecar.wire.frames import FrameReader, frame
+from sidecar.wire.v2.codec import decode_observation
+from sidecar.wire.v2.elements import UnreadableError
 
 # The longest wait between signs of life; the serving process ends a scoring process that gives none.
 _IDLE_S = 5.0

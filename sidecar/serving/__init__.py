@@ -1,1 +1,1 @@
-"""What others ask: the gRPC services, health, reflection, and the HTTP port. Computes nothing."""
+"""The serving process: takes traffic in, hands samples to the scoring process, serves what that one found."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from sidecar.domain.errors import InvalidError, NotFoundError, PilotfishError, UnavailableError
+from sidecar.core.errors import InvalidError, NotFoundError, PilotfishError, UnavailableError
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -13,21 +13,50 @@ ROOT = Path(__file__).parents[2]
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 
 VIOLATIONS = {
-    "data flows one way": ("measures/planted.py", "import sidecar.accuracy"),
-    "what takes traffic in or runs models knows no measure and no configuration": (
-        "window/planted.py",
-        "import sidecar.config",
+    "rooms by process and purpose": ("serving/board/planted.py", "import sidecar.scoring.worker"),
+    "wire, inference and telemetry know core only": (
+        "wire/planted.py",
+        "import sidecar.estimation.ranking.decision",
     ),
-    "profiles know measures only": ("profiles/planted.py", "import sidecar.ranking"),
+    "the configuration knows core and the table of measures only": (
+        "config/planted.py",
+        "import sidecar.estimation.accuracy",
+    ),
+    "estimates are made one way": ("estimation/measures/planted.py", "import sidecar.estimation.accuracy"),
     "numeric rooms do no I/O and know no clock, no protobuf, no global randomness": (
-        "accuracy/planted.py",
+        "estimation/accuracy/planted.py",
         "import time",
     ),
-    "injection is data in, data out": ("injection/planted.py", "import pathlib"),
-    "one V2 binding, in capture, shadow and measuring": ("scoring/planted.py", "import tritonclient.grpc"),
-    "one model runtime, in shadow and measuring": ("serving/planted.py", "import onnxruntime"),
+    "estimation knows no files": ("estimation/performance/planted.py", "import sidecar.core.files"),
+    "serving: from the program down to the captures": (
+        "serving/capture/core/planted.py",
+        "import sidecar.serving.control.listeners",
+    ),
+    "captures share their core only": (
+        "serving/capture/mirror/planted.py",
+        "import sidecar.serving.capture.ext_proc",
+    ),
+    "scoring: from the program down to the runners": (
+        "scoring/runners/planted.py",
+        "import sidecar.scoring.endpoint",
+    ),
+    "what takes traffic in or runs models knows no estimation and no configuration": (
+        "serving/capture/proxy/planted.py",
+        "import sidecar.config",
+    ),
+    "tools: commands on top": ("tools/profiles/planted.py", "import sidecar.tools.cli"),
+    "profiles know measures only": (
+        "tools/profiles/planted.py",
+        "import sidecar.estimation.ranking",
+    ),
+    "injection is data in, data out": ("tools/injection/planted.py", "import pathlib"),
+    "one V2 binding, where V2 servers are asked or played": (
+        "scoring/endpoint/planted.py",
+        "import tritonclient.grpc",
+    ),
+    "one model runtime, in inference and measuring": ("serving/api/planted.py", "import onnxruntime"),
     "never: a second V2 binding, pickle, a licence that cannot be linked": (
-        "domain/planted.py",
+        "core/planted.py",
         "import pickle",
     ),
 }
@@ -59,6 +88,24 @@ def test_every_contract_has_a_violation() -> None:
 def test_the_contracts_hold() -> None:
     result = lint(ROOT)
     assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(
+    ("place", "line"),
+    [
+        ("serving/api", "import sidecar.scoring.report"),
+        ("serving/api", "import sidecar.tools.records"),
+        ("scoring/runners", "import sidecar.serving.link"),
+        ("scoring/endpoint", "import sidecar.tools.profiles"),
+        ("core", "import sidecar.wire.frames"),
+        ("", "import numpy"),
+    ],
+)
+def test_no_room_may_know_one_beside_or_above_it(place: str, line: str, copy: Path) -> None:
+    (copy / "sidecar" / place / "planted.py").write_text(f"{line}\n")
+    result = lint(copy)
+    assert result.returncode == 1
+    assert "rooms by process and purpose" in " ".join(result.stdout.split() + result.stderr.split())
 
 
 @pytest.mark.parametrize("name", VIOLATIONS)

@@ -9,8 +9,8 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 
 from benchmarks.digit_models import train
-from sidecar.demo import digits
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
+from sidecar.tools.demo import digits
 from tests.components.programs import named
 from tests.components.rankings import pushed
 from tests.components.server_process import NAMES

@@ -9,10 +9,10 @@ import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.digit_models import candidate
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
 from tests.components.rankings import INCUMBENT, ITEMS, push
 from tests.components.server_process import NAMES, ServerProcess
-from tests.integration.running_sidecar import WAIT_S, RunningSidecar, configuration, states, write
+from tests.support.running_sidecar import WAIT_S, RunningSidecar, configuration, states, write
 
 
 def discovering(server: ServerProcess, folder: Path) -> Path:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.integration.running_sidecar import RunningSidecar
+from tests.support.running_sidecar import RunningSidecar
 
 
 def held(sidecar: RunningSidecar) -> Counter[str]:

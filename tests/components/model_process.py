@@ -6,8 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
-from sidecar.shadow.onnx import OnnxModel
-from tests.contract.model_server import ModelServer
+from sidecar.inference.onnx import OnnxModel
+from tests.support.model_server import ModelServer
 
 
 def main(model: str, port: str) -> None:

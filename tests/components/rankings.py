@@ -11,19 +11,12 @@ from pilotfish.v1 import ranking_pb2, traffic_pb2
 
 from benchmarks.digit_models import candidate
 from sidecar.config.schema import Endpoint
-from sidecar.domain.ranking import Ranking
-from sidecar.domain.tensors import Array
-from sidecar.scoring.offline import answer_rows
-from sidecar.scoring.opening import OpenModels
+from sidecar.core.ranking import Ranking
+from sidecar.core.tensors import Array
+from sidecar.scoring.runners.opening import OpenModels
+from sidecar.tools.offline.rows import answer_rows
 from tests.components.server_process import NAMES, ServerProcess, behind
-from tests.integration.running_sidecar import (
-    ENDPOINT,
-    WAIT_S,
-    RunningSidecar,
-    configuration,
-    states,
-    write,
-)
+from tests.support.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, configuration, states, write
 
 INCUMBENT = "upright"
 # Requests of one item that come as live traffic.

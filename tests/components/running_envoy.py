@@ -15,7 +15,7 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from sidecar.cli import app
+from sidecar.tools.cli import app
 
 WAIT_S = 30.0
 

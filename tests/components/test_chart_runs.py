@@ -20,7 +20,7 @@ import pytest
 import tritonclient.grpc as triton
 import yaml
 
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
 from tests.components.helm_chart import rendered, the
 from tests.components.running_envoy import free_port
 from tests.components.server_process import NAMES

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.components.helm_chart import CI, matching, rendered, the
-from tests.manifests import admission_review, read
+from tests.support.manifests import admission_review, read
 
 PROGRAM = Path(sys.executable).with_name("pilotfish")
 POD = read("pod.json")[0]

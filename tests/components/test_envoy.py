@@ -16,16 +16,16 @@ import yaml
 from structlog.testing import capture_logs
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.capture.copies import CopyServer
-from sidecar.capture.counts import CaptureKey
-from sidecar.capture.intake import Sampling
-from sidecar.capture.v2 import decode_observation
-from sidecar.cli.envoy import mesh
-from sidecar.telemetry.notices import CaptureNotices
+from sidecar.serving.capture.core.copies import CopyServer
+from sidecar.serving.capture.core.counts import CaptureKey
+from sidecar.serving.capture.core.intake import Sampling
+from sidecar.serving.telemetry.capture_notices import CaptureNotices
+from sidecar.tools.cli.envoy import mesh
+from sidecar.wire.v2.codec import decode_observation
 from tests.components.running_envoy import RunningEnvoy, free_port, printed
-from tests.contract.capture_ways import UNLIMITED, Call
-from tests.integration.running_proxy import WAIT_S, RunningCapture, running_mirror, running_observer
-from tests.integration.v2_upstream import Upstream, V2Message
+from tests.support.capture_ways import UNLIMITED, Call
+from tests.support.running_proxy import WAIT_S, RunningCapture, running_mirror, running_observer
+from tests.support.v2_upstream import Upstream, V2Message
 
 MODELS = ("echo", "fail", "sleep")
 CALL = Call({"x": np.arange(12, dtype=np.float32).reshape(2, 6)})

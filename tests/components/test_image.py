@@ -43,7 +43,7 @@ for change in ranking_pb2_grpc.RankingServiceStub(channel).WatchRanking(watch, t
 print(*(one.name for one in change.ranking.candidates))
 """
 MISSING_BYTECODE = """
-import os, sys, sidecar.cli.serve, sidecar.scoring.__main__
+import os, sys, sidecar.serving.serve, sidecar.scoring.__main__
 print(*(name for name, module in sys.modules.items()
         if getattr(module, "__cached__", None) and not os.path.exists(module.__cached__)))
 """

@@ -17,20 +17,20 @@ from pilotfish.v1 import ranking_pb2, ranking_pb2_grpc
 from tritonclient.grpc import service_pb2_grpc
 
 from benchmarks.digit_models import candidate
-from sidecar.cli import app
-from sidecar.domain.tensors import Array
-from sidecar.injection.containers import ENVOY_IMAGE, Injection
-from sidecar.injection.inject import inject_documents
-from sidecar.injection.workloads import Document, kind_of
+from sidecar.core.tensors import Array
+from sidecar.tools.cli import app
+from sidecar.tools.injection.containers import ENVOY_IMAGE, Injection
+from sidecar.tools.injection.inject import inject_documents
+from sidecar.tools.injection.workloads import Document, kind_of
 from tests.components.helm_chart import VERSIONS, faults
 from tests.components.kserve_types import faults as unknown_to_kserve
 from tests.components.pod_processes import WAIT_S, PodProcesses
 from tests.components.programs import named
 from tests.components.running_envoy import free_port
 from tests.components.server_process import NAMES
-from tests.contract.capture_ways import Call
-from tests.integration.running_sidecar import ENDPOINT, configuration, states
-from tests.manifests import CLASSIC, FILES, INJECTION, MANIFESTS, WITH_ENVOY, flat, pod_of, read
+from tests.support.capture_ways import Call
+from tests.support.manifests import CLASSIC, FILES, INJECTION, MANIFESTS, WITH_ENVOY, flat, pod_of, read
+from tests.support.running_sidecar import ENDPOINT, configuration, states
 
 ITEMS = 300
 SERVER_IMAGE = "model-server:test"

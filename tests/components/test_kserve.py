@@ -9,11 +9,11 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2
 
-from sidecar.cli import app
-from sidecar.domain.errors import InvalidError
-from sidecar.domain.tensors import Array, TensorSpec
-from sidecar.shadow.v2 import V2Model
-from sidecar.shadow.v2_server import Terms, V2Server
+from sidecar.core.errors import InvalidError
+from sidecar.core.tensors import Array, TensorSpec
+from sidecar.scoring.runners.v2.model import V2Model
+from sidecar.tools.cli import app
+from sidecar.wire.v2.server import Terms, V2Server
 from tests.components.following import discovering
 from tests.components.kserve_server import KServe
 from tests.components.rankings import assert_ranked_as_in_process
@@ -24,7 +24,7 @@ from tests.components.upstream import (
     binary_body,
     json_body,
 )
-from tests.integration.running_sidecar import configuration, write
+from tests.support.running_sidecar import configuration, write
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecar.injection.inject import inject_documents
-from sidecar.injection.manifests import read_manifests, write_manifests
+from sidecar.tools.injection.inject import inject_documents
+from sidecar.tools.injection.manifests import read_manifests, write_manifests
 from tests.components.programs import named
-from tests.manifests import INJECTION, MANIFESTS, WITH_ENVOY, read
+from tests.support.manifests import INJECTION, MANIFESTS, WITH_ENVOY, read
 
 TEMPLATE = """
 {{ range $path, $_ := .Files.Glob "files/*" }}

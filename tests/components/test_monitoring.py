@@ -21,8 +21,8 @@ from pilotfish.v1 import traffic_pb2
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.digit_models import candidate
-from sidecar.demo import digits
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
+from sidecar.tools.demo import digits
 from tests.components.helm_chart import APIS, CI, rendered, the
 from tests.components.running_prometheus import (
     RunningAlertmanager,
@@ -31,7 +31,7 @@ from tests.components.running_prometheus import (
     running_alertmanager,
     running_prometheus,
 )
-from tests.integration.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, running
+from tests.support.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, running
 
 FILES = Path(__file__).parents[2] / "helm" / "pilotfish" / "files"
 WINDOW_ITEMS = 400

@@ -15,16 +15,16 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from benchmarks.digit_models import candidate as here
 from sidecar.config.schema import V2
-from sidecar.domain.errors import InvalidError
-from sidecar.domain.tensors import Array
-from sidecar.profiles.file import read_profile
-from sidecar.scoring.opening import served_model
+from sidecar.core.errors import InvalidError
+from sidecar.core.tensors import Array
+from sidecar.formats.profile import read_profile
+from sidecar.scoring.runners.opening import served_model
 from tests.components.following import assert_candidates_follow
 from tests.components.held import assert_nothing_is_left, held
 from tests.components.rankings import assert_ranked_as_in_process
 from tests.components.server_process import NAMES, behind
 from tests.components.triton_server import TritonServer
-from tests.integration.running_sidecar import ENDPOINT, RunningSidecar, configuration, states, write
+from tests.support.running_sidecar import ENDPOINT, RunningSidecar, configuration, states, write
 
 STREAMING = "streaming"
 # Rounds within which a state changes, counted from the first one that begins after the fault.

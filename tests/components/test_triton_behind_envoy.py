@@ -11,20 +11,13 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
 from tests.components.rankings import INCUMBENT, ITEMS, assert_same, whole
 from tests.components.running_envoy import RunningEnvoy, free_port, printed
 from tests.components.server_process import NAMES, behind
 from tests.components.triton_server import TritonServer
-from tests.contract.capture_ways import Call
-from tests.integration.running_sidecar import (
-    ENDPOINT,
-    WAIT_S,
-    RunningSidecar,
-    configuration,
-    metrics,
-    write,
-)
+from tests.support.capture_ways import Call
+from tests.support.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, configuration, metrics, write
 
 
 @pytest.fixture(scope="module")

@@ -15,19 +15,12 @@ import pytest
 from pilotfish.v1 import ranking_pb2
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
 from tests.components.rankings import INCUMBENT, ITEMS, assert_same, whole
 from tests.components.server_process import NAMES, ServerProcess, behind
-from tests.contract.capture_ways import Call
-from tests.integration.running_sidecar import (
-    ENDPOINT,
-    WAIT_S,
-    RunningSidecar,
-    configuration,
-    metrics,
-    write,
-)
-from tests.integration.v2_upstream import V2Message
+from tests.support.capture_ways import Call
+from tests.support.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, configuration, metrics, write
+from tests.support.v2_upstream import V2Message
 
 # A request's body and its headers.
 Body = tuple[bytes, dict[str, str]]

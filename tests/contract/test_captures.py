@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 import numpy as np
 import pytest
 
-from sidecar.capture.elements import RejectReason, UnreadableError
-from sidecar.capture.intake import Sampling
-from sidecar.capture.v2 import decode_observation
-from tests.contract.capture_ways import SEGMENT_KEY, WAYS, Call, Way
+from sidecar.serving.capture.core.intake import Sampling
+from sidecar.wire.v2.codec import decode_observation
+from sidecar.wire.v2.elements import RejectReason, UnreadableError
+from tests.support.capture_ways import SEGMENT_KEY, WAYS, Call, Way
 
 INPUTS = {
     "image": np.arange(24, dtype=np.float32).reshape(3, 2, 4),
@@ -109,7 +109,7 @@ def test_what_lies_in_shared_memory_is_told_so(way: Way) -> None:
 
 
 def test_memory_that_is_full_drops_and_says_so(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sidecar.capture.messages.Memory.take", lambda *_: False)
+    monkeypatch.setattr("sidecar.serving.capture.core.messages.Memory.take", lambda *_: False)
     way.send(Call(SENT))
     counts, captured = way.running.counts("echo"), way.running.capture.counts
     assert counts.sampled == 0

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 import numpy as np
 import pytest
 
-from sidecar.capture.elements import RejectReason, UnreadableError
-from sidecar.capture.intake import Sampling
-from sidecar.capture.messages import Memory
-from sidecar.capture.v2 import decode_observation
-from tests.contract.capture_ways import (
+from sidecar.serving.capture.core.intake import Sampling
+from sidecar.serving.capture.core.messages import Memory
+from sidecar.wire.v2.codec import decode_observation
+from sidecar.wire.v2.elements import RejectReason, UnreadableError
+from tests.support.capture_ways import (
     WAYS,
     Call,
     Way,
@@ -24,7 +24,7 @@ from tests.contract.capture_ways import (
     by_proxy,
     by_rest_binary,
 )
-from tests.integration.running_proxy import WAIT_S
+from tests.support.running_proxy import WAIT_S
 
 CALL = Call({"x": np.arange(6, dtype=np.float32).reshape(1, 6)})
 CONNECTIONS = 1000
@@ -100,7 +100,7 @@ def test_a_body_that_lies_about_its_shape_is_told_when_it_is_read(
     way: Way, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for lie in ((1 << 24, 6), (1, 7), (-1, 6), (0, 6)):
-        monkeypatch.setattr("tests.contract.capture_ways.claimed_shape", lambda _, lie=lie: lie)
+        monkeypatch.setattr("tests.support.capture_ways.claimed_shape", lambda _, lie=lie: lie)
         way.send(CALL)
         assert way.running.counts("echo").sampled == len(way.running.collector.observations) == 1
         with pytest.raises(UnreadableError) as caught:

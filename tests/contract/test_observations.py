@@ -10,10 +10,10 @@ from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import traffic_pb2
 from tritonclient.grpc import service_pb2
 
-from sidecar.capture.elements import RejectReason, UnreadableError, datatype_of, to_raw
-from sidecar.capture.embedded import encode_response
-from sidecar.capture.v2 import decode_observation, decode_response
-from sidecar.domain.tensors import Array
+from sidecar.core.tensors import Array
+from sidecar.serving.capture.proxy.embedded import encode_response
+from sidecar.wire.v2.codec import decode_observation, decode_response
+from sidecar.wire.v2.elements import RejectReason, UnreadableError, datatype_of, to_raw
 
 Arrays = Mapping[str, Array]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from sidecar.shadow.onnx import OnnxModel
-from sidecar.shadow.repository import Index, IndexState, ready_models
-from sidecar.shadow.v2_server import Terms, V2Server
-from tests.contract.model_server import ModelServer
-from tests.models import DigitsModels
+from sidecar.inference.onnx import OnnxModel
+from sidecar.wire.v2.repository import Index, IndexState, ready_models
+from sidecar.wire.v2.server import Terms, V2Server
+from tests.support.model_server import ModelServer
+from tests.support.models import DigitsModels
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from sidecar.domain.errors import InvalidError, PilotfishError, UnavailableError
-from sidecar.domain.tensors import Array, TensorSpec
-from sidecar.scoring.model import Model
-from sidecar.shadow.onnx import OnnxModel
-from sidecar.shadow.v2 import V2Model
-from sidecar.shadow.v2_server import Terms, Tls, V2Server
-from tests.contract.model_server import ModelServer, V2Message
-from tests.models import DigitsModels, TextModel
+from sidecar.core.errors import InvalidError, PilotfishError, UnavailableError
+from sidecar.core.tensors import Array, TensorSpec
+from sidecar.inference.onnx import OnnxModel
+from sidecar.scoring.runners.model import Model
+from sidecar.scoring.runners.v2.model import V2Model
+from sidecar.wire.v2.server import Terms, Tls, V2Server
+from tests.support.model_server import ModelServer, V2Message
+from tests.support.models import DigitsModels, TextModel
 
 Open: TypeAlias = Callable[[Path, str], Model]
 TERMS = Terms(deadline_s=10.0, per_second=1e6)
@@ -318,7 +318,7 @@ def test_an_answer_beyond_all_bounds_is_refused(
     runners: Runners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "sidecar.shadow.v2_server._OPTIONS", (("grpc.max_receive_message_length", 1000),), raising=True
+        "sidecar.wire.v2.server._OPTIONS", (("grpc.max_receive_message_length", 1000),), raising=True
     )
     model = runners.served(doubling(tmp_path / "m.onnx", [None, 2]), "y")
     with pytest.raises(InvalidError, match="RESOURCE_EXHAUSTED"):

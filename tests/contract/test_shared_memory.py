@@ -12,14 +12,14 @@ import grpc
 import numpy as np
 import pytest
 
-from sidecar.domain.errors import InvalidError, UnavailableError
-from sidecar.domain.tensors import Array
-from sidecar.shadow import shared_memory
-from sidecar.shadow.onnx import OnnxModel
-from sidecar.shadow.v2 import V2Model
-from sidecar.shadow.v2_server import Terms, V2Server
-from tests.contract.model_server import ModelServer
+from sidecar.core.errors import InvalidError, UnavailableError
+from sidecar.core.tensors import Array
+from sidecar.inference.onnx import OnnxModel
+from sidecar.scoring.runners.v2 import shared_memory
+from sidecar.scoring.runners.v2.model import V2Model
+from sidecar.wire.v2.server import Terms, V2Server
 from tests.contract.test_runners import doubling, wait_for
+from tests.support.model_server import ModelServer
 
 Open = Callable[..., V2Model]
 

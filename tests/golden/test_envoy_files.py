@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.cli import app
-from sidecar.domain.errors import InvalidError
+from sidecar.core.errors import InvalidError
+from sidecar.tools.cli import app
 
 GOLDEN = Path(__file__).with_name("envoy")
 CONFIG = """

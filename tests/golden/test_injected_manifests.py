@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.cli import app
+from sidecar.tools.cli import app
 
 GOLDEN = Path(__file__).with_name("injected")
 CONFIG = """

@@ -13,11 +13,11 @@ from pilotfish.internal.v1 import scoring_pb2
 from pilotfish.v1 import ranking_pb2
 from prometheus_client import CollectorRegistry, generate_latest
 
-from sidecar.capture.counts import CaptureCounts, CaptureKey
-from sidecar.capture.intake import Accounting
-from sidecar.serving.board import Snapshot
-from sidecar.shadow.repository import IndexState, WatchKey
-from sidecar.telemetry.metrics import Metrics, Reading
+from sidecar.serving.board.board import Snapshot
+from sidecar.serving.capture.core.counts import CaptureCounts, CaptureKey
+from sidecar.serving.capture.core.intake import Accounting
+from sidecar.serving.telemetry.metrics import Metrics, Reading
+from sidecar.wire.v2.repository import IndexState, WatchKey
 
 GOLDEN = Path(__file__).with_name("metrics") / "exposition.txt"
 

@@ -8,13 +8,14 @@ import grpc
 import pytest
 from pilotfish.v1 import performance_pb2, ranking_pb2
 
-from sidecar.cli.check import check
-from sidecar.measuring.options import ONNX
-from sidecar.performance.fit import fit
-from sidecar.performance.space import Space
-from sidecar.performance.table import PerformanceTable
-from sidecar.records.model import write_models
-from tests.integration.running_sidecar import (
+from sidecar.estimation.performance.fit import fit
+from sidecar.estimation.performance.options import ONNX
+from sidecar.estimation.performance.space import Space
+from sidecar.estimation.performance.table import PerformanceTable
+from sidecar.formats.performance_model import write_models
+from sidecar.tools.cli.check import check
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     WAIT_S,
     RunningSidecar,
@@ -24,7 +25,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 SPACE = Space((ONNX["batch_size"].option("batch_size", [1, 8, 32, 64], None),))
 # As the scoring process runs its candidates, so that its timings can be compared.

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.integration.running_sidecar import candidate, configuration, write, write_profiles
-from tests.models import DigitsModels
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import candidate, configuration, write, write_profiles
 
 
 @pytest.fixture(scope="module")

@@ -23,22 +23,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from prometheus_client.parser import text_string_to_metric_families
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.capture import mirror
-from sidecar.capture.copies import CopyServer
-from sidecar.capture.ext_proc import PROCESS
-from sidecar.domain.errors import UnavailableError
-from tests.contract.capture_ways import (
-    UNLIMITED,
-    Call,
-    by_events_json,
-    event,
-    observed,
-    post,
-    told_by_envoy,
-)
-from tests.integration.running_proxy import WAIT_S, running_mirror, running_observer
-from tests.integration.running_sidecar import ENDPOINT, RunningSidecar, configuration, write, write_profiles
-from tests.models import DigitsModels
+from sidecar.core.errors import UnavailableError
+from sidecar.serving.capture.core.copies import CopyServer
+from sidecar.serving.capture.ext_proc.ext_proc import PROCESS
+from sidecar.serving.capture.mirror import mirror
+from tests.support.capture_ways import UNLIMITED, Call, by_events_json, event, observed, post, told_by_envoy
+from tests.support.models import DigitsModels
+from tests.support.running_proxy import WAIT_S, running_mirror, running_observer
+from tests.support.running_sidecar import ENDPOINT, RunningSidecar, configuration, write, write_profiles
 
 CALL = Call({"x": np.arange(6, dtype=np.float32).reshape(1, 6)})
 

@@ -15,9 +15,11 @@ import yaml
 from pilotfish.v1 import candidate_pb2, ranking_pb2
 from structlog.testing import capture_logs
 
-from sidecar.shadow.onnx import OnnxModel
-from tests.contract.model_server import ModelServer
-from tests.integration.running_sidecar import (
+from sidecar.inference.onnx import OnnxModel
+from tests.integration.test_cli import pilotfish
+from tests.support.model_server import ModelServer
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     WAIT_S,
     RunningSidecar,
@@ -29,8 +31,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.integration.test_cli import pilotfish
-from tests.models import DigitsModels
 
 LIST = candidate_pb2.ListCandidatesRequest(endpoint=ENDPOINT)
 

@@ -11,11 +11,11 @@ import pytest
 import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-from sidecar.capture.embedded import EmbeddedServer
-from sidecar.capture.v2 import decode_observation
-from sidecar.domain.errors import InvalidError
-from sidecar.domain.tensors import Array, TensorSpec
-from tests.integration.running_proxy import RunningProxy
+from sidecar.core.errors import InvalidError
+from sidecar.core.tensors import Array, TensorSpec
+from sidecar.serving.capture.proxy.embedded import EmbeddedServer
+from sidecar.wire.v2.codec import decode_observation
+from tests.support.running_proxy import RunningProxy
 
 
 class Doubler:

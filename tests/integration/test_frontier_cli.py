@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sidecar.cli import app
-from sidecar.domain.errors import InvalidError
+from sidecar.core.errors import InvalidError
+from sidecar.tools.cli import app
 
 MODELS = """model,top1,speed,size,top1_sd
 large,90,10,100,0.1

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from sidecar.cli import app
 from sidecar.config import load_config
 from sidecar.config.schema import Serve
-from sidecar.domain.errors import InvalidError
-from sidecar.injection.manifests import read_manifests
-from tests.manifests import FOLDER, MANIFESTS, flat, names, pod_of, read, workload
+from sidecar.core.errors import InvalidError
+from sidecar.tools.cli import app
+from sidecar.tools.injection.manifests import read_manifests
+from tests.support.manifests import FOLDER, MANIFESTS, flat, names, pod_of, read, workload
 
 CONFIG = """
 # The endpoints of this team.

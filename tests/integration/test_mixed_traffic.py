@@ -12,10 +12,11 @@ import tritonclient.grpc as triton
 import yaml
 from pilotfish.v1 import ranking_pb2, traffic_pb2
 
-from sidecar.cli.rank import rank
-from sidecar.domain.errors import InvalidError
-from sidecar.domain.tensors import Array
-from tests.integration.running_sidecar import (
+from sidecar.core.errors import InvalidError
+from sidecar.core.tensors import Array
+from sidecar.tools.cli.rank import rank
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     WAIT_S,
     RunningSidecar,
@@ -25,7 +26,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 UPRIGHT, ROTATED = 120, 80
 

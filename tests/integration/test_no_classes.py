@@ -15,11 +15,12 @@ from pilotfish.v1 import ranking_pb2, traffic_pb2
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.linear_model import LinearRegression
 
-from sidecar.cli.profile import app
-from sidecar.cli.rank import rank
-from sidecar.domain.errors import InvalidError
-from sidecar.profiles.file import read_profile
-from tests.integration.running_sidecar import (
+from sidecar.core.errors import InvalidError
+from sidecar.formats.profile import read_profile
+from sidecar.tools.cli.profile import app
+from sidecar.tools.cli.rank import rank
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     WAIT_S,
     RunningSidecar,
@@ -28,7 +29,6 @@ from tests.integration.running_sidecar import (
     states,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 REASON = "gives no classes: ordered by how its source's inputs compare with the traffic alone"
 REGRESSORS = [candidate("ink-upright"), candidate("ink-rotated")]

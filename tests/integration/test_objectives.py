@@ -15,9 +15,10 @@ import yaml
 from pilotfish.v1 import candidate_pb2, ranking_pb2, traffic_pb2
 from prometheus_client.parser import text_string_to_metric_families
 
-from sidecar.cli.rank import rank
-from sidecar.domain.tensors import Array
-from tests.integration.running_sidecar import (
+from sidecar.core.tensors import Array
+from sidecar.tools.cli.rank import rank
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     WAIT_S,
     RunningSidecar,
@@ -26,7 +27,6 @@ from tests.integration.running_sidecar import (
     states,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 COST = "eur_per_item"
 BY_COST = ranking_pb2.Objective(name=COST, direction=ranking_pb2.DIRECTION_MIN, weight=1.0)

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sidecar.capture.embedded import EmbeddedServer
-from sidecar.cli.perf import app
-from sidecar.domain.errors import InvalidError, UnavailableError
-from sidecar.records.table import read_tables
-from sidecar.shadow.onnx import OnnxModel
-from tests.models import DigitsModels
+from sidecar.core.errors import InvalidError, UnavailableError
+from sidecar.inference.onnx import OnnxModel
+from sidecar.serving.capture.proxy.embedded import EmbeddedServer
+from sidecar.tools.cli.perf import app
+from sidecar.tools.records.table import read_tables
+from tests.support.models import DigitsModels
 
 QUICK = ("--seconds", "0", "--requests", "3", "--rounds", "5")
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sidecar.cli.perf import app
-from sidecar.domain.errors import InvalidError
-from sidecar.domain.tensors import Floats
-from sidecar.measuring.options import ONNX
-from sidecar.performance.space import Space
-from sidecar.performance.table import PerformanceTable
-from sidecar.records.table import write_tables
+from sidecar.core.errors import InvalidError
+from sidecar.core.tensors import Floats
+from sidecar.estimation.performance.options import ONNX
+from sidecar.estimation.performance.space import Space
+from sidecar.estimation.performance.table import PerformanceTable
+from sidecar.tools.cli.perf import app
+from sidecar.tools.records.table import write_tables
 
 SPACE = Space(
     (

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sidecar.cli.profile import app
-from sidecar.domain.errors import InvalidError
-from sidecar.profiles.file import read_profile
-from sidecar.shadow.onnx import OnnxModel
-from tests.models import DigitsModels, TextModel
+from sidecar.core.errors import InvalidError
+from sidecar.formats.profile import read_profile
+from sidecar.inference.onnx import OnnxModel
+from sidecar.tools.cli.profile import app
+from tests.support.models import DigitsModels, TextModel
 
 
 @pytest.fixture

@@ -18,14 +18,14 @@ import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from sidecar.capture.http2 import PREFACE
-from sidecar.capture.intake import Intake, Sampling
-from sidecar.capture.proxy import Proxy
-from sidecar.capture.v2 import decode_observation
-from sidecar.domain.errors import UnavailableError
-from sidecar.domain.tensors import Array
-from tests.integration.running_proxy import WAIT_S, RunningProxy
-from tests.integration.v2_upstream import Upstream, V2Message
+from sidecar.core.errors import UnavailableError
+from sidecar.core.tensors import Array
+from sidecar.serving.capture.core.http2 import PREFACE
+from sidecar.serving.capture.core.intake import Intake, Sampling
+from sidecar.serving.capture.proxy.proxy import Proxy
+from sidecar.wire.v2.codec import decode_observation
+from tests.support.running_proxy import WAIT_S, RunningProxy
+from tests.support.v2_upstream import Upstream, V2Message
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 MODELS = ("echo", "fail", "sleep", "together")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sidecar.cli import app
-from sidecar.domain.errors import InvalidError, NotFoundError, UnavailableError
-from tests.integration.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, running, write_profiles
-from tests.models import DigitsModels
+from sidecar.core.errors import InvalidError, NotFoundError, UnavailableError
+from sidecar.tools.cli import app
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import ENDPOINT, WAIT_S, RunningSidecar, running, write_profiles
 
 
 @pytest.fixture(scope="module")

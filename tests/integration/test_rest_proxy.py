@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sidecar.capture.rest import RestObserver
-from sidecar.capture.v2 import decode_observation
-from tests.contract.capture_ways import post
-from tests.integration.rest_upstream import RestUpstream
-from tests.integration.running_proxy import WAIT_S, RunningProxy
-from tests.integration.running_sidecar import ENDPOINT, metrics, running, write_profiles
-from tests.models import DigitsModels
+from sidecar.serving.capture.rest.rest import RestObserver
+from sidecar.wire.v2.codec import decode_observation
+from tests.support.capture_ways import post
+from tests.support.models import DigitsModels
+from tests.support.rest_upstream import RestUpstream
+from tests.support.running_proxy import WAIT_S, RunningProxy
+from tests.support.running_sidecar import ENDPOINT, metrics, running, write_profiles
 
 VALUES = np.arange(6, dtype=np.float32).reshape(2, 3)
 TENSOR = {"name": "x", "datatype": "FP32", "shape": [2, 3], "parameters": {"binary_data_size": 24}}

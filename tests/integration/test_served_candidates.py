@@ -12,9 +12,11 @@ import pytest
 import yaml
 from pilotfish.v1 import candidate_pb2, ranking_pb2
 
-from sidecar.shadow.onnx import OnnxModel
-from tests.contract.model_server import ModelServer, V2Message
-from tests.integration.running_sidecar import (
+from sidecar.inference.onnx import OnnxModel
+from tests.integration.test_cli import pilotfish
+from tests.support.model_server import ModelServer, V2Message
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     candidate,
     configuration,
@@ -24,8 +26,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.integration.test_cli import pilotfish
-from tests.models import DigitsModels
 
 
 @pytest.fixture(scope="module")

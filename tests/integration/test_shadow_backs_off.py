@@ -15,10 +15,11 @@ import pytest
 import tritonclient.grpc as triton
 from pilotfish.v1 import ranking_pb2
 
-from sidecar.domain.tensors import Array
-from sidecar.shadow.onnx import OnnxModel
-from tests.contract.model_server import ModelServer, V2Message
-from tests.integration.running_sidecar import (
+from sidecar.core.tensors import Array
+from sidecar.inference.onnx import OnnxModel
+from tests.support.model_server import ModelServer, V2Message
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     RunningSidecar,
     candidate,
@@ -29,7 +30,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 SHADOW_S = 0.1
 

@@ -21,9 +21,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pilotfish.v1 import candidate_pb2, ranking_pb2, traffic_pb2
 from tritonclient.utils import InferenceServerException
 
-from sidecar.domain.tensors import Array
-from sidecar.profiles.file import read_profile, write_profile
-from tests.integration.running_sidecar import (
+from sidecar.core.tensors import Array
+from sidecar.formats.profile import read_profile, write_profile
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     GRACE_S,
     WAIT_S,
@@ -37,7 +38,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 GET = ranking_pb2.GetRankingRequest(endpoint=ENDPOINT)
 

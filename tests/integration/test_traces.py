@@ -16,10 +16,11 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from pilotfish.v1 import ranking_pb2, traffic_pb2
 
-from sidecar.app import Sidecar
 from sidecar.config import load_config
-from sidecar.domain.errors import InvalidError
-from tests.integration.running_sidecar import (
+from sidecar.core.errors import InvalidError
+from sidecar.serving.app import Sidecar
+from tests.support.models import DigitsModels
+from tests.support.running_sidecar import (
     ENDPOINT,
     WAIT_S,
     RunningSidecar,
@@ -27,7 +28,6 @@ from tests.integration.running_sidecar import (
     write,
     write_profiles,
 )
-from tests.models import DigitsModels
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"

@@ -20,11 +20,11 @@ import pytest
 import trustme
 import yaml
 
-from sidecar.cli import app
-from sidecar.domain.errors import InvalidError
-from sidecar.serving.admission import MAX_BYTES
-from sidecar.serving.certificate import Certificate
-from tests.manifests import admission_review, read
+from sidecar.core.errors import InvalidError
+from sidecar.tools.cli import app
+from sidecar.tools.webhook.certificate import Certificate
+from sidecar.tools.webhook.routes import MAX_BYTES
+from tests.support.manifests import admission_review, read
 
 WAIT_S = 60.0
 IMAGE = "registry.example.com/pilotfish:1"

@@ -18,9 +18,9 @@ from pydantic import (
 
 from sidecar.config.schema.section import Name, ObjectiveName, Positive, Section
 from sidecar.config.units import Address, FilePath, Seconds
-from sidecar.domain.ranking import Estimate
-from sidecar.ranking.objectives import ACCURACY
-from sidecar.shadow.providers import PROVIDERS
+from sidecar.core.preference.objectives import ACCURACY
+from sidecar.core.providers import PROVIDERS
+from sidecar.core.ranking import Estimate
 
 MAX_CANDIDATES = 256
 _MODEL_NAME = "{model}"

@@ -9,12 +9,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 
 from sidecar.config.schema.section import Finite, ObjectiveName, Section
 from sidecar.config.units import Seconds
-from sidecar.domain.errors import InvalidError
-from sidecar.frontier.constraints import Constraint as Bound
-from sidecar.frontier.value import Lexicographic, WeightedProduct, default_weights
-from sidecar.measures.table import DEFAULT, find_measure
-from sidecar.ranking.decision import Order, Preference
-from sidecar.ranking.objectives import DIRECTIONS
+from sidecar.core.errors import InvalidError
+from sidecar.core.preference.constraints import Constraint as Bound
+from sidecar.core.preference.objectives import DIRECTIONS
+from sidecar.core.preference.preference import Order, Preference
+from sidecar.core.preference.value import Lexicographic, WeightedProduct, default_weights
+from sidecar.estimation.measures.table import DEFAULT, find_measure
 
 
 def _measure(name: str) -> str:

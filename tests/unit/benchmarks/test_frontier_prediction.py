@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.frontier.prediction import Judged, brier, calibration, judge
 from benchmarks.frontier.tables import Published, read_published
-from sidecar.domain.tensors import Floats
+from sidecar.core.tensors import Floats
 
 MODELS = 60
 

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.performance_models.families import deeparch, nasbench, tx2, unicorn
 from benchmarks.performance_models.judge import Score, judge, median_figures
-from sidecar.performance.source import Source
+from sidecar.estimation.performance.source import Source
 
 FREQUENCIES, CORES = (300, 600, 1200, 2400), (0, 1)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.selection.learning import FALLOFFS, Window, Windows, learn
-from sidecar.accuracy.error_model import ErrorModel, Judged
-from sidecar.accuracy.learned import LEARNED, Learned
+from sidecar.estimation.accuracy.error_model import ErrorModel, Judged
+from sidecar.estimation.accuracy.learned import LEARNED, Learned
 
 TRUE = ErrorModel(level=-0.2, pool=0.9, spread=0.7, shared_sd=0.2, own_sd=0.2, validated=0.5)
 NOTHING = frozenset[str]()

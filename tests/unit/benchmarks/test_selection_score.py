@@ -18,9 +18,9 @@ from benchmarks.selection.judge import judge
 from benchmarks.selection.score import accuracies, mixed_regret, rare_f1, score
 from benchmarks.selection.summary import workload_figures
 from benchmarks.selection.workloads import DIGITS
-from sidecar.accuracy.learned import LEARNED
-from sidecar.domain.evidence import Evidence
-from sidecar.domain.ranking import CandidateRank, Estimate, Ranking, State
+from sidecar.core.evidence import Evidence
+from sidecar.core.ranking import CandidateRank, Estimate, Ranking, State
+from sidecar.estimation.accuracy.learned import LEARNED
 
 SHARES = st.integers(0, 4).map(lambda quarter: quarter / 4)
 

@@ -6,10 +6,10 @@ import pytest
 
 from sidecar.config import ConfigFaultsError, load_config
 from sidecar.config.schema import Endpoint
-from sidecar.domain.ranking import Estimate
-from sidecar.frontier.constraints import Constraint
-from sidecar.frontier.value import Lexicographic, WeightedProduct
-from sidecar.ranking.decision import BY_ACCURACY, Order, Preference
+from sidecar.core.preference.constraints import Constraint
+from sidecar.core.preference.preference import BY_ACCURACY, Order, Preference
+from sidecar.core.preference.value import Lexicographic, WeightedProduct
+from sidecar.core.ranking import Estimate
 
 FILE = """\
 endpoints:

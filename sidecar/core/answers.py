@@ -1,0 +1,109 @@
+"""From a model's output tensor to class probabilities."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from sidecar.core.errors import InvalidError
+from sidecar.core.tensors import Array, Floats
+
+ClassKind: TypeAlias = Literal["probabilities", "logits"]
+# "none": the model gives no classes; it is a regressor, an embedder, a detector.
+OutputKind: TypeAlias = Literal[ClassKind, "none"]
+
+# BF16 keeps 8 bits: a share, and so a row's sum, is off by up to 0.4 %, and by more where a server
+# rounds several times. Logits of several items hardly all sum to 1 that closely.
+_SUM_TOLERANCE: Final = 0.02
+
+
+def output_kind(output: Array) -> ClassKind:
+    """Tells what an output holds, by all of its items at once; give it as many as there are.
+
+    Rows that are all within [0, 1] and sum to 1, within 2 %, are probabilities; anything else is
+    logits. A single column is the probability, or the logit, of the second of two classes.
+
+    Args:
+        output: shape [items, classes], [items, 1] or [items].
+
+    Raises:
+        InvalidError: the shape is another one, or a value is not finite.
+    """
+    return "logits" if _improbable(_columns(output)).any() else "probabilities"
+
+
+def class_probabilities(output: Array, kind: ClassKind) -> Floats:
+    """Reads an output as class probabilities; logits go through a softmax.
+
+    Args:
+        output: shape [items, classes], [items, 1] or [items].
+        kind: what it holds, as `output_kind` told of many items.
+
+    Returns:
+        float64 [items, classes], rows sum to 1.
+
+    Raises:
+        InvalidError: the shape is another one, a value is not finite, or a row is no distribution
+            where probabilities were promised.
+    """
+    values = _columns(output)
+    if kind == "logits":
+        values = _two_or_more(values)
+        exponents = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+    improbable = _improbable(values)
+    if improbable.any():
+        item = int(improbable.argmax())
+        raise InvalidError(
+            f"the output is no distribution at item {item}: its values reach from {values[item].min():.4g} "
+            f"to {values[item].max():.4g} and sum to {values[item].sum():.4g}, and the profile knows the "
+            "model's output as probabilities: rebuild it with the model that answers, or name its output"
+        )
+    values = values.clip(0, 1)
+    if values.shape[1] == 1:
+        return np.concatenate([1 - values, values], axis=1)
+    return np.asarray(values / values.sum(axis=1, keepdims=True))
+
+
+def logit_energies(output: Array) -> Floats:
+    """Takes logsumexp of each item's logits, which the softmax loses.
+
+    Args:
+        output: logits, shape [items, classes], [items, 1] or [items].
+
+    Returns:
+        float64 [items].
+
+    Raises:
+        InvalidError: the shape is another one, or a value is not finite.
+    """
+    values = _two_or_more(_columns(output))
+    highest = values.max(axis=1)
+    return np.asarray(highest + np.log(np.exp(values - highest[:, None]).sum(axis=1)))
+
+
+def _two_or_more(logits: Floats) -> Floats:
+    """Logits of all classes: a single column is that of the second of two, beside a first of 0."""
+    return np.concatenate([np.zeros_like(logits), logits], axis=1) if logits.shape[1] == 1 else logits
+
+
+def _columns(output: Array) -> Floats:
+    """The output as float64 [items, columns]."""
+    values = np.asarray(output)
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.dtype == np.object_:  # noqa: PLR2004 - rows and classes
+        raise InvalidError(f"an output of shape {list(values.shape)}, {values.dtype}, has no class axis")
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise InvalidError(f"the output is not finite at item {np.argwhere(~np.isfinite(values))[0][0]}")
+    return values
+
+
+def _improbable(values: Floats) -> Array:
+    """Which rows are no distribution; bool [items]."""
+    outside = ((values < -_SUM_TOLERANCE) | (values > 1 + _SUM_TOLERANCE)).any(axis=1)
+    if values.shape[1] == 1:
+        return np.asarray(outside)
+    return np.asarray(outside | (np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE))

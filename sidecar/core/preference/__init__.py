@@ -1,0 +1,1 @@
+"""What a caller prefers: the objectives that count, what they are worth, the bounds that must hold."""

@@ -1,0 +1,30 @@
+"""EnsV: how often a candidate agrees with all candidates' mean answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sidecar.core.evidence import Evidence
+from sidecar.core.ranking import Estimate
+from sidecar.estimation.measures.interval import mean_estimate
+
+# Means of the same numbers in another order differ by less.
+_ROUNDING = 1e-12
+
+
+def ensemble_agreement(evidence: Evidence) -> tuple[Estimate, ...]:
+    """Takes the share of items whose class has the highest mean probability over the candidates.
+
+    Of classes that tie for it each is right in part; of hard answers this is the plurality.
+
+    Returns:
+        value 0 to 1 of each candidate.
+
+    References:
+        Hu et al. 2024 (EnsV).
+    """
+    mean = evidence.probabilities.mean(axis=0)
+    best = mean >= mean.max(axis=1, keepdims=True) - _ROUNDING
+    credit = best / best.sum(axis=1, keepdims=True)
+    items = np.arange(len(mean))
+    return tuple(mean_estimate(credit[items, votes], (0, 1)) for votes in evidence.votes)

@@ -1,0 +1,73 @@
+"""How alike the candidates' votes are: beyond chance, and too much to count as several votes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sidecar.core.tensors import Array, Floats
+
+# Copies of one model (re-exported, quantised) answer alike in almost every item and with almost the
+# same probabilities; independent models of high accuracy share answers, not probabilities.
+DUPLICATE_AGREEMENT = 0.98
+DUPLICATE_DISTANCE = 0.01
+_ROUNDING = 1e-12
+
+
+def pairwise_agreement(votes: Array) -> Floats:
+    """Takes the share of items that two candidates answer alike.
+
+    Args:
+        votes: shape [C, n], n > 0.
+
+    Returns:
+        shape [C, C], symmetric, 1 on the diagonal.
+    """
+    return np.stack([(votes == one).mean(axis=1) for one in votes])
+
+
+def beyond_chance(agreement: float, chance: float) -> float:
+    """Takes agreement beyond chance (kappa).
+
+    Args:
+        agreement: share of items answered alike.
+        chance: the share that would be if both kept their class shares and answered blindly.
+
+    Returns:
+        1 for full agreement, 0 for chance, below 0 for less. Two that can do nothing but agree, as
+        both always answer the same class, are at 0: that tells nothing.
+
+    References:
+        Cohen 1960.
+    """
+    room = 1 - chance
+    return (agreement - chance) / room if room > _ROUNDING else 0.0
+
+
+def pool_beyond_chance(votes: Array, classes: int) -> float:
+    """Takes the mean agreement of all pairs of candidates beyond their mean agreement by chance.
+
+    Args:
+        votes: shape [C, n], C > 1, n > 0.
+        classes: K.
+    """
+    pairs = np.triu_indices(len(votes), 1)
+    shares = np.stack([np.bincount(one, minlength=classes) for one in votes]) / votes.shape[1]
+    agreement = pairwise_agreement(votes)[pairs].mean()
+    return beyond_chance(float(agreement), float((shares @ shares.T)[pairs].mean()))
+
+
+def duplicate_weights(probabilities: Array, votes: Array) -> Floats:
+    """Gives near-duplicates one vote together.
+
+    Args:
+        probabilities: shape [C, n, K].
+        votes: their classes, shape [C, n].
+
+    Returns:
+        1 / the number of candidates that are near-duplicates of it, itself included; shape [C].
+    """
+    alike = pairwise_agreement(votes) >= DUPLICATE_AGREEMENT
+    for first, second in np.argwhere(np.triu(alike, 1)):
+        distance = np.abs(probabilities[first] - probabilities[second]).sum(axis=1).mean() / 2
+        alike[first, second] = alike[second, first] = distance <= DUPLICATE_DISTANCE
+    return np.asarray(1 / alike.sum(axis=1), dtype=np.float64)

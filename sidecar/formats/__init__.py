@@ -1,0 +1,1 @@
+"""The files that outlive a process: source profiles and performance models."""

@@ -1,0 +1,1 @@
+"""One endpoint in the scoring process: its window, its candidates' answers, its rounds."""

@@ -1,0 +1,86 @@
+"""The window's inputs as one candidate's profile bins them: of all items, and of each segment's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+import numpy as np
+
+from sidecar.core.errors import InvalidError
+from sidecar.core.evidence import TargetStatistics
+from sidecar.core.profile import SourceProfile
+from sidecar.core.tensors import Array
+from sidecar.scoring.endpoint.batches import Prepared
+from sidecar.scoring.endpoint.target import TargetBins
+
+_NO_WORDS: Final = np.empty(0, dtype=np.object_)
+
+
+class Binning:
+    """Bins each item once, also where it is given again.
+
+    Attributes:
+        target: all items.
+        segments: those of a segment, by its name.
+    """
+
+    def __init__(self, profile: SourceProfile) -> None:
+        self.target = TargetBins(profile)
+        self.segments: dict[str, TargetBins] = {}
+        self._profile = profile
+        self._next_id = 0
+
+    def features(self, batch: Prepared, inputs: dict[str, Array]) -> Array:
+        """The items' features as the profile knows them [items, d].
+
+        Raises:
+            InvalidError: an input is missing or not finite, or the profile has another number of features.
+        """
+        features, wanted = batch.features(inputs, self._profile.inputs), len(self._profile.low)
+        if features.shape[1] != wanted:
+            raise InvalidError(
+                f"the items have {features.shape[1]} features and the profile {wanted}; build it from "
+                "data of the traffic's shape"
+            )
+        return features
+
+    def add(self, batch: Prepared, inputs: dict[str, Array], segments: Mapping[str, Array]) -> None:
+        """Takes the items of a batch.
+
+        Args:
+            batch: the items.
+            inputs: of the batch, by the model's names.
+            segments: rows of the batch by their segment.
+
+        Raises:
+            InvalidError: as `features`.
+        """
+        profile, items = self._profile, batch.batch.items
+        features = self.features(batch, inputs)
+        words = batch.words(inputs, profile.inputs) if profile.words else _NO_WORDS
+        ids = batch.first_id + np.arange(items)
+        fresh = max(self._next_id - batch.first_id, 0)
+        self._next_id = max(self._next_id, batch.first_id + items)
+        bins = [(self.target, np.arange(items))]
+        bins += [
+            (self.segments.setdefault(name, TargetBins(profile)), rows) for name, rows in segments.items()
+        ]
+        for target, of_target in bins:
+            rows = of_target[of_target >= fresh]
+            if len(rows):
+                target.add(
+                    ids[rows], batch.part(features, rows), batch.part(words, rows) if profile.words else words
+                )
+
+    def of_segment(self, name: str) -> TargetStatistics | None:
+        """The statistics of a segment's items; None where it has none."""
+        return self.segments[name].statistics() if name in self.segments else None
+
+    def evict(self, before_id: int, segments: AbstractSet[str]) -> None:
+        """Drops the bins of items before `before_id`, and those of segments other than the given."""
+        for name in self.segments.keys() - segments:
+            del self.segments[name]
+        for bins in (self.target, *self.segments.values()):
+            bins.evict(before_id)

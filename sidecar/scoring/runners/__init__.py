@@ -1,0 +1,1 @@
+"""Candidates answer sampled items, inside a budget: what runs them, and what holds them back."""

@@ -1,0 +1,1 @@
+"""A candidate behind a V2 server."""

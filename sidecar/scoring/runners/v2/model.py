@@ -1,0 +1,286 @@
+"""Runs one model behind a server of the Open Inference Protocol (V2): Triton, MLServer, KServe, others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Final
+
+import numpy as np
+from tritonclient.grpc import service_pb2
+
+from sidecar.core.errors import InvalidError, PilotfishError, UnavailableError
+from sidecar.core.tensors import DATATYPES, Array, TensorSpec
+from sidecar.inference.bfloat16 import bfloat16_bits
+from sidecar.inference.feeding import answered, fitted, sizes_fit, spec_text
+from sidecar.scoring.runners.server_times import ServerTimes
+from sidecar.scoring.runners.v2.shared_memory import SharedInputs
+from sidecar.wire.v2.codec import response_outputs
+from sidecar.wire.v2.elements import to_raw
+from sidecar.wire.v2.server import V2Message, V2Server
+
+# Often enough to follow a server's load, seldom enough to be no load.
+_CALLS_A_READING: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model as its server describes it, or its profile where the server does not.
+
+    Attributes:
+        inputs: by the server's names, in the order of the expected ones.
+        most: items in one request; None: any number.
+        fixed: a request holds exactly `most`.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    most: int | None
+    fixed: bool
+
+
+class V2Model:
+    """A model behind a V2 server; it is asked about itself before its first batch, and after a failure.
+
+    Safe for threads.
+
+    Attributes:
+        inputs: as expected, whatever the server calls a single one.
+        times: the server's own, from its last two statistics; None where it has none, or was away since.
+
+    Args:
+        server: closed with the model.
+        model: its name there.
+        version: "" is the server's choice.
+        inputs: as its profile knows them.
+        outputs: those that are asked for, the server's name by the one that `run` gives.
+        columns: the outputs' columns in the order to give them; empty: as they come.
+        shared_memory: inputs lie in memory that a server on this node shares with us.
+    """
+
+    def __init__(
+        self,
+        server: V2Server,
+        model: str,
+        version: str,
+        *,
+        inputs: Sequence[TensorSpec],
+        outputs: Mapping[str, str],
+        columns: Sequence[int] = (),
+        shared_memory: bool = False,
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.times: ServerTimes | None = None
+        self._server = server
+        self._model = model
+        self._version = version
+        self._outputs = outputs
+        self._columns = list(columns)
+        self._shared = SharedInputs(server) if shared_memory else None
+        self._where = f"{server.address}, model {model!r}"
+        self._served: Served | None = None
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._last: V2Message | None = None
+
+    def close(self) -> None:
+        """Ends what is under way and closes the connection; a second time does nothing."""
+        if self._shared is not None:
+            self._shared.close()
+        self._server.close()
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Answers items, in as many requests as the model's largest batch makes of them.
+
+        Args:
+            inputs: arrays by the expected names, each [items, ...]; others are ignored.
+
+        Returns:
+            The outputs by name, each [items, ...].
+
+        Raises:
+            UnavailableError: the server was not reached, or not within the deadline.
+            InvalidError: the inputs do not fit, the server refuses them, or its answer makes no sense.
+        """
+        try:
+            served = self._served = self._served or self.describe()
+            named = zip(served.inputs, self.inputs, strict=True)
+            given = {there.name: inputs[here.name] for there, here in named if here.name in inputs}
+            feed = fitted(given, served.inputs, self._where)
+            answer = answered(
+                feed,
+                lambda part: self._infer(part, served),
+                most=served.most,
+                fixed=served.fixed,
+                where=self._where,
+            )
+        except PilotfishError as error:
+            # The server may have another version of the model, or be another one, when it is asked again.
+            self._served = None
+            if isinstance(error, UnavailableError):
+                # One that is started anew counts from 0.
+                with self._lock:
+                    self._last = self.times = None
+            raise
+        self._read_times()
+        return answer
+
+    def describe(self) -> Served:
+        """Asks the server what the model is.
+
+        Raises:
+            UnavailableError: the server was not reached, or not within the deadline.
+            InvalidError: there is no such model, it streams, it takes other inputs than expected, or the
+                server has no shared memory and is to have.
+        """
+        name = {"name": self._model, "version": self._version}
+        metadata = self._server.known("ModelMetadata", service_pb2.ModelMetadataRequest(**name))
+        told = self._server.known("ModelConfig", service_pb2.ModelConfigRequest(**name))
+        if told is not None and told.config.model_transaction_policy.decoupled:
+            raise InvalidError(
+                f"{self._where}: is decoupled, so that one request may have many answers or none: "
+                "serve it without that to make it a candidate"
+            )
+        if self._shared is not None:
+            self._shared.check()
+        if metadata is not None and metadata.outputs:
+            self._check_outputs(tensor.name for tensor in metadata.outputs)
+        declared = metadata.inputs if metadata is not None else ()
+        if not declared:
+            return Served(self.inputs, most=None, fixed=False)
+        by_name = {tensor.name: tensor for tensor in declared}
+        if len(declared) == len(self.inputs) == 1:
+            tensors = [declared[0]]
+        elif by_name.keys() == {spec.name for spec in self.inputs}:
+            tensors = [by_name[spec.name] for spec in self.inputs]
+        else:
+            raise InvalidError(
+                f"{self._where}: takes {sorted(by_name)} and the profile knows "
+                f"{[spec.name for spec in self.inputs]}: build the profile with the names that are served"
+            )
+        fixed = {size for pair in zip(tensors, self.inputs, strict=True) for size in self._items_fixed(*pair)}
+        most = told.config.max_batch_size if told is not None else 0
+        return Served(
+            tuple(
+                TensorSpec(tensor.name, tensor.datatype, spec.shape)
+                for tensor, spec in zip(tensors, self.inputs, strict=True)
+            ),
+            most=min(fixed) if fixed else most or None,
+            fixed=bool(fixed),
+        )
+
+    def _items_fixed(self, tensor: V2Message, spec: TensorSpec) -> tuple[int, ...]:
+        """The items that a declared input fixes, if it does; its other sizes must be the expected ones."""
+        shape = tuple(tensor.shape)
+        if tensor.datatype not in DATATYPES:
+            raise InvalidError(
+                f"{self._where}: input {tensor.name!r} is {tensor.datatype}, which V2 does not know"
+            )
+        if shape and sizes_fit(shape[1:], spec.shape):
+            return shape[:1] if shape[0] > 0 else ()
+        # What people declare for servers that do not look at it often lacks the item axis.
+        if sizes_fit(shape, spec.shape):
+            return ()
+        raise InvalidError(
+            f"{self._where}: input {tensor.name!r} is {tensor.datatype} {list(shape)} and the profile knows "
+            f"{spec_text(spec)}: build the profile with the model that is served"
+        )
+
+    def _check_outputs(self, names: Iterable[str]) -> None:
+        given = set(names)
+        missing = sorted(set(self._outputs.values()) - given)
+        if missing:
+            raise InvalidError(
+                f"{self._where}: answers with {sorted(given)} and not with {missing}: "
+                "name the tensor with the classes in `v2.output`"
+            )
+
+    def _infer(self, feed: dict[str, Array], served: Served) -> dict[str, Array]:
+        # A text's length stands in the text, so nobody may write over it while a server reads.
+        shared = [self._shared is not None and spec.datatype != "BYTES" for spec in served.inputs]
+        contents = [_raw(feed[spec.name], spec) for spec in served.inputs]
+        request = service_pb2.ModelInferRequest(
+            model_name=self._model,
+            model_version=self._version,
+            inputs=[
+                service_pb2.ModelInferRequest.InferInputTensor(
+                    name=spec.name, datatype=spec.datatype, shape=feed[spec.name].shape
+                )
+                for spec in served.inputs
+            ],
+            raw_input_contents=[
+                one for one, is_shared in zip(contents, shared, strict=True) if not is_shared
+            ],
+            outputs=[
+                service_pb2.ModelInferRequest.InferRequestedOutputTensor(name=name)
+                for name in self._outputs.values()
+            ],
+        )
+        tensors = list(compress(request.inputs, shared))
+        answers = response_outputs(
+            self._server.call("ModelInfer", request)
+            if self._shared is None or not tensors
+            else self._call_sharing(self._shared, request, tensors, list(compress(contents, shared)))
+        )
+        self._check_outputs(answers)
+        return {here: self._ordered(answers[there]) for here, there in self._outputs.items()}
+
+    def _call_sharing(
+        self,
+        shared: SharedInputs,
+        request: V2Message,
+        tensors: Sequence[V2Message],
+        contents: Sequence[bytes],
+    ) -> V2Message:
+        """Asks with the contents of some tensors in shared memory."""
+        with shared.lend(sum(map(len, contents))) as region:
+            for tensor, content, place in zip(tensors, contents, region.write(contents), strict=True):
+                tensor.parameters["shared_memory_region"].string_param = region.name
+                tensor.parameters["shared_memory_offset"].int64_param = place
+                tensor.parameters["shared_memory_byte_size"].int64_param = len(content)
+            return self._server.call("ModelInfer", request)
+
+    def _ordered(self, array: Array) -> Array:
+        if not self._columns:
+            return array
+        if array.shape[1:] != (len(self._columns),):
+            raise InvalidError(
+                f"{self._where}: answers of shape {list(array.shape)}, and {len(self._columns)} labels are "
+                "configured: name the columns that it has in `v2.labels`"
+            )
+        return array[:, self._columns]
+
+    def _read_times(self) -> None:
+        """Reads the server's statistics now and then; a server without any is not blamed."""
+        with self._lock:
+            self._calls += 1
+            if self._calls % _CALLS_A_READING != 1:
+                return
+        request = service_pb2.ModelStatisticsRequest(name=self._model, version=self._version)
+        try:
+            response = self._server.known("ModelStatistics", request)
+        except PilotfishError:
+            return
+        if response is None or not response.model_stats:
+            return
+        # Triton lists a model's newest version last.
+        now, before = response.model_stats[-1].inference_stats, self._last
+        self._last = now
+        if before is not None and now.success.count > before.success.count:
+            self.times = _between(before, now)
+
+
+def _between(before: V2Message, now: V2Message) -> ServerTimes:
+    requests = now.success.count - before.success.count
+
+    def mean_s(*names: str) -> float:
+        spent_ns = sum(getattr(now, name).ns - getattr(before, name).ns for name in names)
+        return float(spent_ns / requests / 1e9)
+
+    compute = ("compute_input", "compute_infer", "compute_output")
+    return ServerTimes(requests, queue_s=mean_s("queue"), compute_s=mean_s(*compute))
+
+
+def _raw(array: Array, spec: TensorSpec) -> bytes:
+    return to_raw(bfloat16_bits(np.asarray(array)) if spec.datatype == "BF16" else array)

@@ -1,0 +1,1 @@
+"""The newest ranking of every endpoint, and what it was before."""

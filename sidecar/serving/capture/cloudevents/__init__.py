@@ -1,0 +1,1 @@
+"""The event sink: takes CloudEvents of KServe's logger."""

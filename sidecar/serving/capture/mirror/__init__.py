@@ -1,0 +1,1 @@
+"""The mirror target: takes copies of requests that a mesh sends."""

@@ -1,0 +1,1 @@
+"""The proxy: relays gRPC to the upstream and reads along, or answers itself where there is none."""

@@ -1,0 +1,1 @@
+"""What should run: the desired state, what servers have, the captures that listen."""

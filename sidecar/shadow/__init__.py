@@ -1,1 +1,0 @@
-"""Candidates answer sampled items, inside a budget. The only room that runs models."""

@@ -1,0 +1,118 @@
+"""`pilotfish envoy`: prints what Envoy or Istio needs to send copies of calls here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from sidecar.config import Config, load_config
+from sidecar.config.schema import Mirror, Observer
+from sidecar.config.units import read_address, split_address
+from sidecar.core.errors import InvalidError
+from sidecar.tools.cli.envoy import istio as mesh
+from sidecar.tools.cli.envoy import static
+from sidecar.tools.cli.options import Copied, Flag
+
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
+
+
+def envoy(
+    *,
+    config: Path,
+    upstream: str,
+    listen: str | None = None,
+    ready: str | None = None,
+    capture: Literal["mirror", "observer"] = "observer",
+    endpoint: str | None = None,
+    pilotfish: str | None = None,
+    fraction: Copied = 1.0,
+    istio: Flag = False,
+    workload: str | None = None,
+) -> None:
+    """Prints a configuration of Envoy, or of Istio, as YAML.
+
+    Args:
+        config: the configuration file of Pilotfish.
+        upstream: HOST:PORT of the model server; with --istio, of its Kubernetes service.
+        listen: HOST:PORT where Envoy takes the clients' calls; not with --istio.
+        ready: HOST:PORT where Envoy answers probes of /ready; needs the capture's `envoy`; not with --istio.
+        capture: which of the endpoint's captures Envoy feeds. mirror: copies of requests. observer: of
+            requests and answers.
+        endpoint: whose capture; needed where several endpoints listen on addresses of their own.
+        pilotfish: HOST:PORT of the capture as Envoy reaches it; default: the capture's `listen`, on
+            127.0.0.1 where that is every address.
+        fraction: how much of the calls Envoy copies, drawn at random, 0.000001..1; `sample` applies to what
+            is copied.
+        istio: print an EnvoyFilter (observer) or a VirtualService (mirror) instead.
+        workload: LABEL=VALUE of the pods of the model server, for the EnvoyFilter; default: app=NAME, of
+            the service that upstream names.
+    """
+    settings = capture_of(load_config(config), capture, endpoint)
+    host, port = (
+        split_address(settings.listen) if pilotfish is None else read_address(pilotfish, "--pilotfish")
+    )
+    server = read_address(upstream, "--upstream")
+    if istio:
+        if pilotfish is None and capture == "mirror":
+            raise InvalidError(
+                f"Istio mirrors to a service: name Pilotfish's with --pilotfish HOST:{port}, like "
+                f"pilotfish.default.svc.cluster.local:{port}"
+            )
+        documents = (
+            mesh.virtual_service(server, (host, port), fraction)
+            if capture == "mirror"
+            else mesh.envoy_filter(_workload(workload, server[0]), reachable(host, port), fraction)
+        )
+    else:
+        if listen is None:
+            raise InvalidError("name with --listen HOST:PORT where Envoy takes the clients' calls")
+        if ready is not None and settings.envoy is None:
+            raise InvalidError(
+                f"--ready asks Envoy's admin page: add `envoy: 127.0.0.1:9901` to the `{capture}` capture"
+            )
+        documents = static.bootstrap(
+            read_address(listen, "--listen"),
+            server,
+            reachable(host, port),
+            capture=capture,
+            admin=None if settings.envoy is None else split_address(settings.envoy),
+            ready=None if ready is None else read_address(ready, "--ready"),
+            fraction=fraction,
+        )
+    print(yaml.safe_dump(documents, sort_keys=False), end="")  # noqa: T201 - the output
+
+
+def capture_of(config: Config, capture: str, endpoint: str | None) -> Mirror | Observer:
+    """The one capture that is meant.
+
+    Raises:
+        InvalidError: there is none, or more than one.
+    """
+    found = {
+        one.name: settings
+        for one in config.endpoints
+        for settings in (way.settings for way in one.capture)
+        if isinstance(settings, Mirror if capture == "mirror" else Observer) and endpoint in {None, one.name}
+    }
+    if not found:
+        raise InvalidError(
+            f"{f'endpoint {endpoint!r}' if endpoint else 'no endpoint'} has {'no' if endpoint else 'a'} "
+            f"`{capture}` capture; add `capture: [{capture}: {{listen: 0.0.0.0:9001}}]`"
+        )
+    if len({settings.listen for settings in found.values()}) > 1:
+        raise InvalidError(f"{', '.join(sorted(found))} listen on addresses of their own: say --endpoint")
+    return next(iter(found.values()))
+
+
+def reachable(host: str, port: int) -> static.Address:
+    """Where that is connected to from beside it."""
+    return ("127.0.0.1" if host in _ANY else host), port
+
+
+def _workload(label: str | None, service: str) -> tuple[str, str]:
+    key, equals, value = (label or f"app={service.partition('.')[0]}").partition("=")
+    if not (key and equals and value):
+        raise InvalidError(f"--workload {label}: write LABEL=VALUE, like app=triton")
+    return key, value

@@ -1,0 +1,166 @@
+"""`pilotfish inject` and `uninject`: Pilotfish beside a model server in Kubernetes manifests."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.console import Console
+
+from sidecar.config import Config, load_config
+from sidecar.config.units import read_address, split_address
+from sidecar.core.errors import InvalidError
+from sidecar.tools.cli.envoy import capture_of, reachable, static
+from sidecar.tools.cli.options import Copied, Flag
+from sidecar.tools.injection.containers import (
+    ENVOY_FILE,
+    ENVOY_IMAGE,
+    ENVOY_PORT,
+    FOLDER,
+    PILOTFISH_FILE,
+    Envoy,
+    Injection,
+    read_models_volume,
+)
+from sidecar.tools.injection.inject import inject_documents, uninject_documents
+from sidecar.tools.injection.manifests import read_manifests, write_manifests
+from sidecar.tools.injection.ports import COPIES_BY_DEFAULT, PERHAPS_RELAYS, listening
+
+IMAGE = f"pilotfish:{metadata.version('pilotfish')}"
+_ADMIN = ("127.0.0.1", 9901)
+_LAST_PORT = 65535
+
+File = Annotated[str, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)]
+
+
+def inject(
+    *,
+    file: File,
+    config: Path | None = None,
+    config_map: str | None = None,
+    envoy: Literal["mirror", "observer", "none"] = "none",
+    upstream: str | None = None,
+    endpoint: str | None = None,
+    models_volume: str | None = None,
+    only: str | None = None,
+    classic: Flag = False,
+    image: str = IMAGE,
+    envoy_image: str = ENVOY_IMAGE,
+    envoy_port: Annotated[int, Parameter(validator=Number(gte=1, lt=_LAST_PORT))] = ENVOY_PORT,
+    envoy_fraction: Copied = 1.0,
+    memory: str = "1Gi",
+) -> None:
+    """Prints Kubernetes manifests with Pilotfish beside each model server.
+
+    All but the workloads passes through; comments are lost. Workloads annotated `pilotfish/inject: "false"`
+    and Helm's hooks are left alone. What was injected before is injected anew.
+
+    Args:
+        file: the manifests, YAML or JSON; - reads standard input.
+        config: configuration file of Pilotfish; printed as a ConfigMap NAME-pilotfish for each workload.
+        config_map: name of an existing ConfigMap with the file pilotfish.yaml, and with --envoy envoy.yaml;
+            none is printed then, and --config only tells the ports.
+        envoy: an Envoy beside it that feeds the configuration's capture of this kind. Clients, or the
+            Service's targetPort, connect to its port pilotfish-envoy.
+        upstream: HOST:PORT of the model server's gRPC port as the pod's containers reach it, for Envoy.
+        endpoint: whose capture; needed where several endpoints listen on addresses of their own.
+        models_volume: VOLUME or VOLUME:PATH, a volume of the pod with models and profiles, for Pilotfish to
+            read at PATH, default /models.
+        only: name of the one workload that is meant; default: all.
+        classic: plain containers, for clusters before Kubernetes 1.29, not native sidecars.
+        image: of Pilotfish.
+        envoy_image: of Envoy.
+        envoy_port: where Envoy takes the clients' calls; at the next one it answers probes.
+        envoy_fraction: how much of the calls Envoy copies, as with `pilotfish envoy --fraction`.
+        memory: limit of Pilotfish's container; what the window and the models need.
+    """
+    if config is None and config_map is None:
+        raise InvalidError(
+            "name a configuration file with --config, or an existing ConfigMap by --config-map"
+        )
+    if envoy_fraction < 1 and (envoy == "none" or config_map is not None):
+        raise InvalidError(
+            "--envoy-fraction is for the envoy.yaml printed with --envoy; the one of an existing ConfigMap "
+            "comes from `pilotfish envoy --fraction`"
+        )
+    beside = None if envoy == "none" else Envoy(envoy_image, envoy_port)
+    settings = None if config is None else load_config(config)
+    files: dict[str, str] = {}
+    if config is not None and settings is not None:
+        _note_files(config, settings)
+        if config_map is None:
+            files[PILOTFISH_FILE] = config.read_text(encoding="utf-8")
+        if config_map is None and envoy != "none" and beside is not None:
+            files[ENVOY_FILE] = _envoy_file(settings, envoy, endpoint, upstream, beside, envoy_fraction)
+    by_default = PERHAPS_RELAYS if beside is None else COPIES_BY_DEFAULT
+    injection = Injection(
+        image,
+        listening=by_default if settings is None else listening(settings),
+        config_map=config_map,
+        envoy=beside,
+        classic=classic,
+        models=None if models_volume is None else read_models_volume(models_volume),
+        memory=memory,
+    )
+    sys.stdout.write(write_manifests(inject_documents(_read(file), injection, files, only)))
+
+
+def uninject(*, file: File) -> None:
+    """Prints Kubernetes manifests as they were before `inject`; comments are lost.
+
+    Args:
+        file: the manifests, YAML or JSON; - reads standard input.
+    """
+    sys.stdout.write(write_manifests(uninject_documents(_read(file))))
+
+
+def _envoy_file(
+    config: Config,
+    capture: Literal["mirror", "observer"],
+    endpoint: str | None,
+    upstream: str | None,
+    beside: Envoy,
+    fraction: float,
+) -> str:
+    if upstream is None:
+        raise InvalidError(
+            "name with --upstream HOST:PORT where the model server takes gRPC, like 127.0.0.1:8001"
+        )
+    settings = capture_of(config, capture, endpoint)
+    bootstrap = static.bootstrap(
+        ("0.0.0.0", beside.port),  # noqa: S104 - of the pod
+        read_address(upstream, "--upstream"),
+        reachable(*split_address(settings.listen)),
+        capture=capture,
+        admin=_ADMIN if settings.envoy is None else split_address(settings.envoy),
+        ready=("0.0.0.0", beside.ready),  # noqa: S104 - the same
+        fraction=fraction,
+    )
+    return write_manifests([bootstrap]).removeprefix("---\n")
+
+
+def _read(file: str) -> list[dict[str, object]]:
+    if file == "-":
+        return read_manifests(sys.stdin.read(), "standard input")
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidError(f"{file}: cannot be read: {error}") from error
+    return read_manifests(text, file)
+
+
+def _note_files(path: Path, config: Config) -> None:
+    """Relative paths are taken from where the ConfigMap is mounted, which has no folders."""
+    here = path.absolute().parent
+    files = [file for endpoint in config.endpoints for one in endpoint.candidates for file in one.files]
+    relative = sorted({str(file.relative_to(here)) for file in files if file.is_relative_to(here)})
+    if relative:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            f"note: in the pod {', '.join(relative)} is looked for in {FOLDER}, where only the ConfigMap's "
+            "files are: mount a volume with --models-volume and write absolute paths, like /models/x.onnx",
+            markup=False,
+        )

@@ -1,0 +1,25 @@
+"""`pilotfish measures`: what is computed for every candidate, from the table that computes it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from sidecar.estimation.measures.needs import Need
+from sidecar.estimation.measures.table import MEASURES
+
+
+def measures() -> None:
+    """Lists the measures: formula, which are computed by default, needs, which way is better, cost."""
+    table = Table(show_edge=False, pad_edge=False)
+    for name in ("measure", "default", "formula", "better", "needs", "cost"):
+        table.add_column(name, overflow="fold", no_wrap=name == "measure")
+    for one in MEASURES:
+        better = "high" if one.direction > 0 else "low"
+        needs = ", ".join(need.value for need in Need if need in one.requires)
+        table.add_row(one.name, "yes" if one.default else "", one.formula, better, needs, one.cost)
+    console = Console()
+    console.print(table)
+    console.print(
+        "C candidates, n items, K classes, d features, S source and T target partitions", style="dim"
+    )

@@ -1,0 +1,1 @@
+"""The webhook's HTTP side: its routes, its certificate."""
