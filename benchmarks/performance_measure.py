@@ -25,7 +25,7 @@ from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.performance.fit import fit
 from sidecar.estimation.performance.source import Source
 from sidecar.estimation.performance.table import BOUNDS, PerformanceTable
-from sidecar.tools.records.table import read_tables
+from sidecar.tools.records.performance_table import read_tables
 
 METRIC = "latency_p50_s"
 # Two layers of 512: a request takes long enough to be timed, and the weights do not fit into a core's cache.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sidecar.tools.cli.perf import app
-from sidecar.tools.records.table import read_tables
+from sidecar.tools.records.performance_table import read_tables
 from tests.components.triton_server import TritonServer
 
 # Its largest batch in the tests.

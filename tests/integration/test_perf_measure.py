@@ -17,7 +17,7 @@ from sidecar.core.errors import InvalidError, UnavailableError
 from sidecar.inference.onnx import OnnxModel
 from sidecar.serving.capture.proxy.embedded import EmbeddedServer
 from sidecar.tools.cli.perf import app
-from sidecar.tools.records.table import read_tables
+from sidecar.tools.records.performance_table import read_tables
 from tests.support.models import DigitsModels
 
 QUICK = ("--seconds", "0", "--requests", "3", "--rounds", "5")

@@ -15,7 +15,7 @@ from sidecar.estimation.performance.options import ONNX
 from sidecar.estimation.performance.space import Space
 from sidecar.estimation.performance.table import PerformanceTable
 from sidecar.tools.cli.perf import app
-from sidecar.tools.records.table import write_tables
+from sidecar.tools.records.performance_table import write_tables
 
 SPACE = Space(
     (

@@ -18,7 +18,7 @@ from rich.text import Text
 from sidecar.core.errors import InvalidError
 from sidecar.telemetry.logs import configure_logs
 from sidecar.tools.cli.options import Flag
-from sidecar.tools.cli.table import ranking_table
+from sidecar.tools.cli.ranking_table import ranking_table
 
 if TYPE_CHECKING:
     from sidecar.tools.demo.run import Demo, Phase

@@ -27,7 +27,7 @@ from sidecar.scoring.report import occasion
 from sidecar.scoring.runners.opening import OpenModels
 from sidecar.serving.control.discovery import with_discovered
 from sidecar.tools.cli.options import Label, listed
-from sidecar.tools.cli.table import ranking_document, ranking_table
+from sidecar.tools.cli.ranking_table import ranking_document, ranking_table
 from sidecar.tools.offline.predictions import rank_predictions, read_predictions
 from sidecar.tools.offline.rows import answer_rows
 from sidecar.tools.report import report_page

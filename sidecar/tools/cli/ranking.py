@@ -12,7 +12,7 @@ from rich.console import Console
 
 from sidecar.config.units import read_address
 from sidecar.core.errors import InvalidError, NotFoundError, PilotfishError, UnavailableError
-from sidecar.tools.cli.table import ranking_document, ranking_table
+from sidecar.tools.cli.ranking_table import ranking_document, ranking_table
 
 _PERMANENT = {grpc.StatusCode.NOT_FOUND: NotFoundError, grpc.StatusCode.INVALID_ARGUMENT: InvalidError}
 

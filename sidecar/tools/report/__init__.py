@@ -11,8 +11,8 @@ from sidecar.core.ranking import Ranking, Segment
 from sidecar.core.tensors import Array
 from sidecar.tools.report.comparison import agreement_map, measure_tables, shift_tables
 from sidecar.tools.report.elements import element
+from sidecar.tools.report.explanations import ASSUMPTIONS, STATES
 from sidecar.tools.report.standing import standing, state_badge
-from sidecar.tools.report.words import ASSUMPTIONS, STATES
 
 # Nothing may be loaded or run, even if something slipped through.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

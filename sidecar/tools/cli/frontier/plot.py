@@ -12,9 +12,9 @@ from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.frontier.dominance import nondominated
 from sidecar.tools.cli.frontier.asked import Asked
 from sidecar.tools.cli.frontier.axis import Axis
+from sidecar.tools.cli.frontier.figures import in_digits
 from sidecar.tools.cli.frontier.findings import Finding, Findings
 from sidecar.tools.cli.frontier.names import LETTER, LINE, Box, place_names
-from sidecar.tools.cli.frontier.words import in_digits
 from sidecar.tools.report.elements import element
 
 # Pixels.

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sidecar.tools.cli.frontier.asked import Asked
+from sidecar.tools.cli.frontier.figures import in_digits, in_shares
 from sidecar.tools.cli.frontier.findings import Finding, Findings, Mixture
-from sidecar.tools.cli.frontier.words import in_digits, in_shares
 
 # Models that break a constraint are told of by name so far.
 _LEFT_OUT: Final = 5

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from sidecar.estimation.performance.explain import explain as explain_model
 from sidecar.formats.performance_model import read_models
+from sidecar.tools.cli.perf.configurations import in_words
 from sidecar.tools.cli.perf.suggest import chosen_model
-from sidecar.tools.cli.perf.words import in_words
 
 _SHOWN: Final = 15
 # A smaller share rounds to nothing.

@@ -22,7 +22,7 @@ from sidecar.estimation.performance.source import Source
 from sidecar.estimation.performance.strategies import CHOOSER
 from sidecar.estimation.performance.table import BOUNDS, PerformanceTable
 from sidecar.formats.performance_model import write_models
-from sidecar.tools.records.table import read_tables
+from sidecar.tools.records.performance_table import read_tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from sidecar.core.tensors import Array, TensorSpec
 from sidecar.estimation.performance.options import ONNX, V2, written
 from sidecar.inference.onnx import OnnxModel
 from sidecar.tools.cli.options import listed
-from sidecar.tools.cli.perf.words import in_short, in_words
+from sidecar.tools.cli.perf.configurations import in_short, in_words
 from sidecar.tools.measuring.inputs import random_inputs, repeated
 from sidecar.tools.measuring.journal import Journal
 from sidecar.tools.measuring.measure import QUIET_CORES, Outcome, Runner
@@ -33,7 +33,7 @@ from sidecar.tools.measuring.space_file import MeasuredSpace, load_space
 from sidecar.tools.measuring.statistics import LEAST_ROUNDS, ROUNDS
 from sidecar.tools.measuring.v2 import V2Runner, ask, local
 from sidecar.tools.profiles.data import open_rows
-from sidecar.tools.records.table import write_tables
+from sidecar.tools.records.performance_table import write_tables
 
 _SHOWN: Final = 20
 _EFFORT: Final = Effort()

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sidecar.formats.performance_model import read_models
-from sidecar.tools.cli.perf.words import in_words, pairs
+from sidecar.tools.cli.perf.configurations import in_words, pairs
 
 
 def predict(

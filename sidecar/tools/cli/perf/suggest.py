@@ -17,7 +17,7 @@ from sidecar.core.errors import InvalidError
 from sidecar.estimation.performance.model import PerformanceModel
 from sidecar.estimation.performance.suggest import cheapest, next_to_measure
 from sidecar.formats.performance_model import read_models
-from sidecar.tools.cli.perf.words import in_short, in_words, pairs
+from sidecar.tools.cli.perf.configurations import in_short, in_words, pairs
 
 
 def suggest(

@@ -12,7 +12,7 @@ import pytest
 from sidecar.core.errors import InvalidError
 from sidecar.estimation.performance.space import Option, OptionKind, Space
 from sidecar.estimation.performance.table import PerformanceTable
-from sidecar.tools.records.table import read_tables, write_tables
+from sidecar.tools.records.performance_table import read_tables, write_tables
 from tests.support.performance_system import CONSTRAINED, SPACE, measured, source_cost, target_cost
 
 SMALL = Space(
