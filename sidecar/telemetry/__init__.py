@@ -1,1 +1,1 @@
-"""Metrics and logs. Payloads appear in neither."""
+"""Logs and traces. Payloads appear in neither."""

@@ -1,1 +1,1 @@
-"""What the serving process tells of itself: the metrics, the notices in its log."""
+"""What the serving process tells of itself: metrics, and notices in its log. Payloads appear in neither."""
