@@ -142,6 +142,13 @@ class Ranking(Section):
         lt=0.5,
         description="probability, over all rounds together, that the recommended candidate changes in vain",
     )
+    tolerance: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="accuracy; a ranking says OK when its first candidate loses at most this to the best one with "
+        "probability 0.9",
+    )
     measures: tuple[MeasureName, ...] = Field(
         default=DEFAULT, description="what ExplainCandidate shows; `pilotfish measures` lists all"
     )

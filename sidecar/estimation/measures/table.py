@@ -16,6 +16,7 @@ from sidecar.estimation.measures.aline import agreement_line
 from sidecar.estimation.measures.atc import average_thresholded_confidence
 from sidecar.estimation.measures.bbse import label_shift_accuracy
 from sidecar.estimation.measures.cbpe import confidence_based_performance
+from sidecar.estimation.measures.column_shift import column_shift
 from sidecar.estimation.measures.confidence import confidence
 from sidecar.estimation.measures.cot import optimal_transport
 from sidecar.estimation.measures.dawid_skene import flat_consensus, informed_consensus
@@ -84,7 +85,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
     ),
     Measure(
         name="feature_coverage",
-        formula="mean over features and T_j of [JSD(feature of T_j, feature of S) <= tau_feature]",
+        formula="mean over columns and T_j of [JSD(column of T_j, column of S) <= tau_column]",
         requires=frozenset({Need.PROFILE, Need.PARTITION, Need.SOURCE_PARTITIONS, Need.FEATURES}),
         direction=1,
         cost="C T d bins",
@@ -121,6 +122,14 @@ MEASURES: Final[tuple[Measure, ...]] = (
         direction=-1,
         cost="C d",
         compute=shift,
+    ),
+    Measure(
+        name="column_shift",
+        formula="mean over columns of |p_T - p_S|^2 / (|p_T|^2 + |p_S|^2), without bias; p: a column's histogram",
+        requires=frozenset({Need.PROFILE, Need.INPUTS}),
+        direction=-1,
+        cost="C S d bins",
+        compute=column_shift,
     ),
     Measure(
         name="moment_shift",
