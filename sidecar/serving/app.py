@@ -93,7 +93,7 @@ class Sidecar:
         registry.register(Metrics(self._read))
         ProcessCollector(registry=registry)
         self.http = http.HttpServer(
-            http.application(registry, self._missing, self.listeners.sink),
+            http.application(registry, self._missing, self.listeners.at_path),
             *split_address(config.serve.http),
         )
 

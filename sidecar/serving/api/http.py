@@ -17,21 +17,23 @@ from starlette.routing import Route
 
 from sidecar.config.schema import CAPTURES, Listens
 from sidecar.core.errors import UnavailableError
-from sidecar.serving.capture.core.listener import Sink
+from sidecar.serving.capture.core.listener import EventListener
 
 _BACKLOG = 128
 _AT_PATHS = " or ".join(f"`{name}`" for name, one in CAPTURES.items() if one.listens is Listens.PATH)
 
 
 def application(
-    registry: CollectorRegistry, ready: Callable[[], str], find_sink: Callable[[str], Sink | None]
+    registry: CollectorRegistry,
+    ready: Callable[[], str],
+    find_listener: Callable[[str], EventListener | None],
 ) -> Starlette:
     """The routes.
 
     Args:
         registry: of the metrics.
         ready: says what is still missing, or nothing when all is there.
-        find_sink: finds the capture that takes the events of a path.
+        find_listener: finds the capture that takes the events of a path.
     """
 
     async def metrics(request: Request) -> Response:
@@ -46,10 +48,10 @@ def application(
         return PlainTextResponse(f"{missing or 'ok'}\n", status_code=503 if missing else 200)
 
     async def events(request: Request) -> Response:
-        sink = find_sink(request.url.path)
-        if sink is None:
+        listener = find_listener(request.url.path)
+        if listener is None:
             return PlainTextResponse(f"no {_AT_PATHS} capture has the path {request.url.path}\n", 404)
-        return Response(status_code=await sink.take(request.headers, _pieces(request)))
+        return Response(status_code=await listener.take(request.headers, _pieces(request)))
 
     return Starlette(
         routes=[

@@ -37,7 +37,7 @@ class CaptureRow(Generic[Settings, Running]):
         section: its section of the configuration.
         open: makes it, from its key, its settings, the intakes by model name, and the address at which the
             incumbent answers in this process ("" where no capture asks it to). It opens nothing yet: `start`
-            does. A capture whose section listens at a path makes a `Sink`.
+            does. A capture whose section listens at a path makes an `EventListener`.
         change: gives a running one its settings of now, and the incumbent's address of now. Endpoints that
             share an address have the same settings but for `model`.
     """

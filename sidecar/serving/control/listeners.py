@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sidecar.config.schema import Candidate, CaptureSection, Endpoint, Listens
 from sidecar.serving.capture.core.counts import CaptureKey
 from sidecar.serving.capture.core.intake import Intake
-from sidecar.serving.capture.core.listener import Listener, Sink
+from sidecar.serving.capture.core.listener import EventListener, Listener
 from sidecar.serving.capture.table import row_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Listeners:
         self._incumbents: dict[str, Candidate] = {}
         self._embedded: EmbeddedServer | None = None
         self._running: dict[CaptureKey, Listener] = {}
-        self._sinks: dict[str, Sink] = {}
+        self._at_paths: dict[str, EventListener] = {}
         self._key_of: dict[str, CaptureKey] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -52,9 +52,9 @@ class Listeners:
         """The running captures."""
         return self._running
 
-    def sink(self, path: str) -> Sink | None:
+    def at_path(self, path: str) -> EventListener | None:
         """The capture that takes the events that are posted to a path."""
-        return self._sinks.get(path)
+        return self._at_paths.get(path)
 
     async def apply(self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]) -> None:
         """Brings the captures in line with the endpoints; intakes are by endpoint.
@@ -79,10 +79,10 @@ class Listeners:
         for key, new in wanted.items():
             self._running[key].watch(new.intakes)
             row_of(new.settings).change(self._running[key], new.settings, incumbent)
-        self._sinks = {
+        self._at_paths = {
             key.listen: listener
             for key, listener in self._running.items()
-            if wanted[key].settings.listens is Listens.PATH and isinstance(listener, Sink)
+            if wanted[key].settings.listens is Listens.PATH and isinstance(listener, EventListener)
         }
 
     async def close(self, grace_s: float) -> None:

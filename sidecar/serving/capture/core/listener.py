@@ -37,7 +37,7 @@ class Listener(Protocol):
 
 
 @runtime_checkable
-class Sink(Listener, Protocol):
+class EventListener(Listener, Protocol):
     """A capture that listens at a path of the HTTP port."""
 
     async def take(self, headers: Mapping[str, str], body: AsyncIterable[bytes]) -> HTTPStatus:
