@@ -10,16 +10,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from sidecar.config.schema.section import Finite, ObjectiveName, Section
 from sidecar.config.units import Seconds
 from sidecar.core.errors import InvalidError
+from sidecar.core.measure_names import DEFAULT, known_measure
 from sidecar.core.preference.constraints import Constraint as Bound
 from sidecar.core.preference.objectives import DIRECTIONS
 from sidecar.core.preference.preference import Order, Preference
 from sidecar.core.preference.value import Lexicographic, WeightedProduct, default_weights
-from sidecar.estimation.measures.table import DEFAULT, find_measure
 
 
 def _measure(name: str) -> str:
     try:
-        return find_measure(name).name
+        return known_measure(name)
     except InvalidError as error:
         raise ValueError(str(error)) from error
 
