@@ -23,6 +23,7 @@ MEASURE_NAMES: Final[Mapping[str, bool]] = MappingProxyType(
         "jsd": True,
         "l2d": True,
         "shift": True,
+        "column_shift": True,
         "moment_shift": True,
         "hellinger": True,
         "mmd": True,

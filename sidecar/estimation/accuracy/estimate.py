@@ -29,6 +29,8 @@ from sidecar.estimation.measures.prior import confusion_prior, validated_confusi
 _VALIDATION_SHARE: Final = 0.5
 # A vote counts by the candidate's validated skill where the traffic fits, but never nothing.
 _LEAST_SKILL: Final = 0.05
+# What a vote from elsewhere counts where another candidate's source is the traffic's own.
+_STRANGER: Final = 0.1
 # Beyond so many classes a confusion matrix has more cells than a window has items.
 _MOST_CONFUSED: Final = 64
 # Keeps every class possible in the first guess.
@@ -97,7 +99,9 @@ def vote_weights(evidence: Evidence, support: Support, shared: Floats) -> Floats
     near = nearness(support.distances)
     fit = np.where(np.isfinite(skills), support.fit, 0.0)
     skilled = np.clip(np.nan_to_num(skills), _LEAST_SKILL, 1)
-    return np.asarray(shared * (near * (1 - fit) + skilled * fit))
+    # Where the traffic is a source's own, candidates from elsewhere must not outvote those that know it.
+    stranger = 1 - (1 - _STRANGER) * fit.max()
+    return np.asarray(shared * (near * (1 - fit) * stranger + skilled * fit))
 
 
 def correctness(evidence: Evidence, support: Support, shared: Floats) -> Correctness:

@@ -16,8 +16,10 @@ from sidecar.estimation.measures.columns import columns_of, outside_support, var
 
 # With less, most of what the traffic holds was never seen by the source. Natural domains have .35 to 1.
 SUPPORTED: Final = 0.5
-# How far apart natural domains lie on average, by column shift: what a shift is expected to be where there is one.
+# How far apart natural domains lie on average, by column shift, and how far a column lies that is gone: what a
+# shift is expected to be where there is one.
 _DOMAINS_APART: Final = 0.1
+_COLUMN_GONE: Final = 0.5
 _NOTHING: Final = np.finfo(np.float64).tiny
 
 
@@ -66,18 +68,19 @@ def fit(shift: ColumnShift) -> float:
     is what domains lie apart, exponentially distributed, and noise. Both are as likely beforehand. The column
     that stands out most and the mean over all columns have to agree: one column that is gone is a shift.
     """
-    return min(_own(shift.mean, shift.noise), _own(shift.farthest, shift.farthest_noise))
+    return min(
+        _own(shift.mean, shift.noise, _DOMAINS_APART),
+        _own(shift.farthest, shift.farthest_noise, _COLUMN_GONE),
+    )
 
 
-def _own(value: float, noise: float) -> float:
-    """Bayes' rule for one value with normal noise."""
+def _own(value: float, noise: float, apart: float) -> float:
+    """Bayes' rule for one value with normal noise, where a shift is expected to be as large as `apart`."""
     noise = max(noise, _NOTHING)
     own = -0.5 * (value / noise) ** 2 - log(noise * sqrt(2 * pi)) if abs(value) < noise * 1e3 else -np.inf
-    room = value / noise - noise / _DOMAINS_APART
+    room = value / noise - noise / apart
     below = max(0.5 * erfc(-room / sqrt(2)), _NOTHING)
-    elsewhere = (
-        -log(_DOMAINS_APART) - value / _DOMAINS_APART + noise**2 / (2 * _DOMAINS_APART**2) + log(below)
-    )
+    elsewhere = -log(apart) - value / apart + noise**2 / (2 * apart**2) + log(below)
     return 1 / (1 + exp(min(elsewhere - own, 700.0)))
 
 

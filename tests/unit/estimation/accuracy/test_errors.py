@@ -1,4 +1,4 @@
-"""Draws from signals: exact where the answer is known, joint where candidates are alike, monotone in what is known."""
+"""Draws from signals: exact where the answer is known, joint where candidates are alike."""
 
 from __future__ import annotations
 
