@@ -84,7 +84,8 @@ def candidate_doubt(inside: float | None, kappa: float, *, validated: bool) -> t
 def pool_doubt(evidence: Evidence, support: Support) -> tuple[State, str] | None:
     """Tells why the ranking as a whole deserves no trust.
 
-    Candidates that disagree discredit nobody where the validation of one of them holds for this traffic.
+    Candidates that disagree discredit nobody where the validation of one of them holds for this traffic, and
+    those from elsewhere do not discredit several whose own source the traffic is.
 
     Args:
         evidence: of at least two candidates, with at least one item.
@@ -94,7 +95,9 @@ def pool_doubt(evidence: Evidence, support: Support) -> tuple[State, str] | None
         return NO_SUPPORT
     if validated(evidence, support).any():
         return None
-    kappa = pool_beyond_chance(evidence.votes, len(evidence.labels))
+    fitting = support.fit > _LIKELY
+    votes = evidence.votes[fitting] if fitting.sum() > 1 else evidence.votes
+    kappa = pool_beyond_chance(votes, len(evidence.labels))
     if kappa < NEAR_CHANCE:
         return (
             State.NEAR_CHANCE,

@@ -132,7 +132,7 @@ def test_a_stranger_is_out_of_support_and_so_is_a_ranking_of_strangers() -> None
     found = made(of(0.0, 20.0), "ab")
     assert found.state is State.INSUFFICIENT_DATA
     assert lines(found)[:2] == [("a", 1, State.INSUFFICIENT_DATA), ("b", 2, State.OUT_OF_SUPPORT)]
-    assert "covers 0%" in found.candidates[1].reason
+    assert found.candidates[1].reason.startswith("0% of the traffic's values")
     assert made(of(30.0, 20.0), "ab").state is State.OUT_OF_SUPPORT
 
 
