@@ -128,5 +128,8 @@ helm: $(VENV)/.dev ## regenerate what follows from values, configuration and hel
 lock: $(VENV)/.dev $(SERVERS)/lock/.made ## lock what the image installs, with hashes, and list it (SBOM)
 	PATH=$(abspath $(SERVERS))/lock/bin:$$PATH $(BIN)/python -m image.lock
 
+release: $(VENV)/.dev ## build wheel, source, image context, chart package and SBOM into dist/
+	$(BIN)/python -m release dist
+
 clean: ## remove what the tasks made
 	rm -rf $(VENV) $(SERVERS) dist build docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -12,15 +12,15 @@ from sidecar.config import Config
 Schema = Mapping[str, Any]
 _HEAD = """# Configuration
 
-One YAML file. `pilotfish check --config FILE` prints every fault in it at once and opens every model, profile and
-server that it names; `pilotfish check --schema` prints this page as a JSON schema. A key that nobody knows is refused,
-with the nearest known key.
+One YAML file. `pilotfish check --config FILE` prints every fault in it at once and opens every model,
+profile and server that it names; `pilotfish check --schema` prints this page as a JSON schema. A key that
+nobody knows is refused, with the nearest known key.
 
-An environment variable overrides the file: `PILOTFISH_SERVE__GRPC=127.0.0.1:9500` sets `serve.grpc`. Two underscores
-go one section down.
+An environment variable overrides the file: `PILOTFISH_SERVE__GRPC=127.0.0.1:9500` sets `serve.grpc`. Two
+underscores go one section down.
 
-Sizes are bytes or have a unit (`64MiB`), durations are seconds or have a unit (`200ms`, `5s`, `1m`). Relative paths
-start at the folder of the configuration file.
+Sizes are bytes or have a unit (`64MiB`), durations are seconds or have a unit (`200ms`, `5s`, `1m`).
+Relative paths start at the folder of the configuration file.
 
 """
 
@@ -86,12 +86,17 @@ def _type(part: Schema) -> str:
     alternatives = [one for one in part.get("anyOf", ()) if one.get("type") != "null"]
     if alternatives:
         return " or ".join(dict.fromkeys(map(_type, alternatives)))
+    return _container(part) or str(part.get("type", "")) + _bounds(part)
+
+
+def _container(part: Schema) -> str:
     if part.get("type") == "array":
         return f"list of {_type(part['items'])}"
     if part.get("type") == "object":
-        inner = part.get("additionalProperties") or next(iter(part.get("patternProperties", {}).values()), {})
+        named: Mapping[str, Schema] = part.get("patternProperties", {})
+        inner: Schema = part.get("additionalProperties") or next(iter(named.values()), {})
         return f"mapping of names to {_type(inner)}"
-    return str(part.get("type", "")) + _bounds(part)
+    return ""
 
 
 def _bounds(part: Schema) -> str:

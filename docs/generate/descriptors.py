@@ -49,5 +49,6 @@ def comment(file: FileDescriptorProto, path: tuple[int, ...]) -> str:
 def _comments(name: str) -> dict[tuple[int, ...], str]:
     file = next(file for file in files() if file.name == name)
     return {
-        tuple(place.path): " ".join(place.leading_comments.split()) for place in file.source_code_info.location
+        tuple(place.path): " ".join(place.leading_comments.split())
+        for place in file.source_code_info.location
     }

@@ -8,13 +8,14 @@ from sidecar.estimation.measures.table import MEASURES, Measure
 
 _HEAD = """# Measures
 
-A measure is a number about one candidate and the window that needs no labels. `ExplainCandidate` returns the
-measures of a candidate, and the metric `pilotfish_candidate_measure` has them. They explain a ranking and do not change
-its order. `ranking.measures` in the configuration chooses which measures are computed; the default is those marked
-"yes" below. `pilotfish measures` prints this table.
+A measure is a number about one candidate and the window that needs no labels. `ExplainCandidate` returns
+the measures of a candidate, and the metric `pilotfish_candidate_measure` has them. They explain a ranking
+and do not change its order. `ranking.measures` in the configuration chooses which measures are computed;
+the default is those marked "yes" below. `pilotfish measures` prints this table.
 
-In the formulas and costs, C is the number of candidates, n of items, K of classes, d of features, S of source
-partitions and T of target partitions. S_i is the i-th source partition, T_j the j-th partition of the live traffic.
+In the formulas and costs, C is the number of candidates, n of items, K of classes, d of features, S of
+source partitions and T of target partitions. S_i is the i-th source partition, T_j the j-th partition of
+the live traffic.
 
 """
 

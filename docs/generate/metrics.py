@@ -14,8 +14,9 @@ from docs.generate.markdown import code, sentence, table
 EXPOSITION: Final = Path(__file__).parents[2] / "tests" / "golden" / "metrics" / "exposition.txt"
 _HEAD = """# Metrics
 
-Pilotfish serves these metrics at `/metrics` of the address `serve.http`. Units are SI base units and stand in the
-name; a ratio goes from 0 to 1. A metric whose value is not known is absent: it is never 0 or NaN instead.
+Pilotfish serves these metrics at `/metrics` of the address `serve.http`. Units are SI base units and stand
+in the name; a ratio goes from 0 to 1. A metric whose value is not known is absent: it is never 0 or NaN
+instead.
 
 For every endpoint the accounting is exact at every moment:
 
@@ -36,4 +37,9 @@ def page() -> str:
 def _row(family: Metric) -> tuple[str, ...]:
     labels = dict.fromkeys(label for sample in family.samples for label in sample.labels)
     # The name as Prometheus has it: a counter's sample ends with _total.
-    return code(family.samples[0].name), family.type, " ".join(map(code, labels)), sentence(family.documentation)
+    return (
+        code(family.samples[0].name),
+        family.type,
+        " ".join(map(code, labels)),
+        sentence(family.documentation),
+    )

@@ -12,11 +12,14 @@ from docs.generate.markdown import code, sentence, table
 
 # Numbers of the fields of FileDescriptorProto and below it, which paths are made of.
 _MESSAGE, _ENUM, _SERVICE, _PART = 4, 5, 6, 2
-_TYPES: Final = {number: name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()}
+_TYPES: Final = {
+    number: name.removeprefix("TYPE_").lower() for name, number in FieldDescriptorProto.Type.items()
+}
 _HEAD = """# gRPC services
 
-All services are in the proto package `pilotfish.v1` and answer at the address `serve.grpc`. Beside them there are
-`grpc.health.v1.Health` and server reflection, so `grpcurl` needs no proto file. Readiness never depends on a candidate.
+All services are in the proto package `pilotfish.v1` and answer at the address `serve.grpc`. Beside them
+there are `grpc.health.v1.Health` and server reflection, so `grpcurl` needs no proto file. Readiness never
+depends on a candidate.
 
 `NOT_FOUND` and `INVALID_ARGUMENT` mean: change the call. `UNAVAILABLE` means: try again.
 

@@ -7,8 +7,8 @@ from docs.generate.markdown import code, sentence, table
 
 _HEAD = """# States
 
-A ranking has a state, and so has each candidate in it. Each comes with a reason in words, which says what is known
-and what to do. Act on a ranking that is `OK`; with any other state keep what serves now.
+A ranking has a state, and so has each candidate in it. Each comes with a reason in words, which says what
+is known and what to do. Act on a ranking that is `OK`; with any other state keep what serves now.
 
 """
 

@@ -1,10 +1,13 @@
 """Trains two scikit-learn pipelines on two scanners' digits and writes what Pilotfish reads.
 
-Writes for each model NAME: NAME.onnx, NAME-train.npz and NAME-validation.npz; and traffic.npz, images that
-neither model has seen. In your own project keep the function `export` and put your data in place of the digits.
+Writes for each model NAME the files NAME.onnx, NAME-train.npz and NAME-validation.npz, and traffic.npz with
+images that neither model has seen. In your own project keep the function `export` and put your data in place
+of the digits.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from skl2onnx import convert_sklearn
@@ -19,11 +22,9 @@ TRAINED, VALIDATED = 1000, 1300
 
 def export(pipeline: Pipeline, features: int, path: str) -> None:
     """Writes a fitted classifier as ONNX, with its class probabilities as one array."""
-    model = convert_sklearn(
-        pipeline, initial_types=[("X", FloatTensorType([None, features]))], options={"zipmap": False}
-    )
-    with open(path, "wb") as file:  # noqa: PTH123 - the shortest way for a reader
-        file.write(model.SerializeToString())
+    inputs = [("X", FloatTensorType([None, features]))]
+    model = convert_sklearn(pipeline, initial_types=inputs, options={"zipmap": False})
+    Path(path).write_bytes(model.SerializeToString())
 
 
 def main() -> None:
@@ -39,9 +40,7 @@ def main() -> None:
         pipeline.fit(pixels[:TRAINED], labels[:TRAINED])
         export(pipeline, pixels.shape[1], f"{name}.onnx")
         np.savez(f"{name}-train.npz", X=pixels[:TRAINED], digit=labels[:TRAINED])
-        np.savez(
-            f"{name}-validation.npz", X=pixels[TRAINED:VALIDATED], digit=labels[TRAINED:VALIDATED]
-        )
+        np.savez(f"{name}-validation.npz", X=pixels[TRAINED:VALIDATED], digit=labels[TRAINED:VALIDATED])
     np.savez("traffic.npz", X=warehouse[VALIDATED:], digit=labels[VALIDATED:])
 
 

@@ -1,7 +1,8 @@
-"""Trains three text classifiers of support tickets, on e-mails, on chats and on both, and exports them for Triton.
+"""Trains text classifiers of support tickets, on e-mails, on chats and on both, and exports them for Triton.
 
-Writes a model repository, `repository/NAME/1/model.onnx` with `config.pbtxt`; for each model NAME its training rows
-NAME-train.csv and NAME-validation.csv; and traffic.csv, chats that no model has seen. Columns: text, topic.
+Writes a model repository, `repository/NAME/1/model.onnx` with `config.pbtxt`, for each model NAME the rows
+NAME-train.csv and NAME-validation.csv, and traffic.csv with chats that no model has seen. The columns are
+text and topic.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Trains two small convolutional networks on pictures of digits, one of them on rotated ones, and exports them.
+"""Trains two small convolutional networks, on upright and on rotated pictures of digits, and exports them.
 
-Writes for each network NAME: NAME.onnx, NAME-train.npz and NAME-validation.npz; and traffic.npz, pictures that
-neither network has seen. Pictures are float32 [1, 8, 8], 0 to 1.
+Writes for each network NAME the files NAME.onnx, NAME-train.npz and NAME-validation.npz, and traffic.npz with
+pictures that neither network has seen. Pictures are float32 [1, 8, 8], 0 to 1.
 """
 
 from __future__ import annotations

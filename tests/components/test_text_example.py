@@ -34,15 +34,25 @@ def test_the_candidates_that_fit_come_first(tmp_path: Path) -> None:
         rows = ("--data", f"{name}-train.csv", "--validation", f"{name}-validation.csv", "--label", "topic")
         build = ("pilotfish", "profile", "build", "--model", str(model), *rows, "--partition-rows", "100")
         run(folder, *build, "--out", f"{name}.safetensors")
-    # The bundled Triton has no onnxruntime backend: the models run in its Python backend, with the same tensors.
+    # The bundled Triton has no onnxruntime backend: the models run in its Python backend.
     server = TritonServer(files, tmp_path / "triton", tensors=TEXTS)
     config = folder / "pilotfish.yaml"
-    config.write_text(config.read_text().replace("127.0.0.1:8001", server.address).replace("batch: 64", "batch: 16"))
+    config.write_text(
+        config.read_text().replace("127.0.0.1:8001", server.address).replace("batch: 64", "batch: 16")
+    )
     try:
         server.start()
         assert "ok" in run(folder, "pilotfish", "check", "--config", "pilotfish.yaml")
         ranking = run(
-            folder, "pilotfish", "rank", "--candidates", "pilotfish.yaml", "--data", "traffic.csv", "--labels", "topic"
+            folder,
+            "pilotfish",
+            "rank",
+            "--candidates",
+            "pilotfish.yaml",
+            "--data",
+            "traffic.csv",
+            "--labels",
+            "topic",
         )
     finally:
         server.kill()

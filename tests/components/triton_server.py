@@ -97,9 +97,7 @@ class TritonServer(ServerProcess):
             version.mkdir(parents=True)
             shutil.copy(model, version / "model.onnx")
             (version / "model.py").write_text(_BACKEND)
-            (version.parent / "config.pbtxt").write_text(
-                _CONFIG + tensors + _STREAMING * (name == streaming)
-            )
+            (version.parent / "config.pbtxt").write_text(_CONFIG + tensors + _STREAMING * (name == streaming))
         command = [
             str(server / "bin/tritonserver"),
             f"--model-repository={folder / 'models'}",

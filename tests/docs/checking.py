@@ -32,7 +32,9 @@ def check_yaml(snippet: Snippet, folder: Path) -> None:
         load_space(path, ONNX)
     elif snippet.said("values") is not None:
         values = yaml.safe_load(snippet.text)
-        _known_values(values, yaml.safe_load((ROOT / "helm/pilotfish/values.yaml").read_text()), snippet.where)
+        _known_values(
+            values, yaml.safe_load((ROOT / "helm/pilotfish/values.yaml").read_text()), snippet.where
+        )
         _check_config(values["config"], path)
     else:
         _check_config(yaml.safe_load(snippet.text), path)

@@ -89,9 +89,16 @@ class Running:
 
     def _run(self, snippet: Snippet) -> str:
         done = subprocess.run(  # noqa: S603 - our own documentation
-            self._bash(snippet), cwd=self.folder, env=_environment(), capture_output=True, text=True, check=False
+            self._bash(snippet),
+            cwd=self.folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        assert done.returncode == 0, f"{snippet.where}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, (
+            f"{snippet.where}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        )
         return done.stdout
 
     def _bash(self, snippet: Snippet) -> list[str]:

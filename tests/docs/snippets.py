@@ -40,7 +40,9 @@ PAGES: Final = tuple(
 )
 _COMMENT: Final = re.compile(r"^<!-- (?P<about>page|snippet): (?P<words>.*?) -->$")
 _FENCE: Final = re.compile(r"^(?P<indent> *)```(?P<language>[^`]*)$")
-_NEXT_WORD: Final = re.compile(r"; (?=(?:background|file|manifest|not-run|needs|proves|space|until|v2-server|values)\b)")
+_NEXT_WORD: Final = re.compile(
+    r"; (?=(?:background|file|manifest|not-run|needs|proves|space|until|v2-server|values)\b)"
+)
 # Languages of MyST's own directives, which Sphinx runs.
 _DIRECTIVE: Final = "{"
 

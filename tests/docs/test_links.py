@@ -1,4 +1,4 @@
-"""Every relative link in a Markdown file of the repository leads to a file, and to a heading that is there."""
+"""Every relative link in a Markdown file of the repository leads to a file and a heading that exist."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ def test_every_service_method_and_message_is_there() -> None:
 
 def test_every_state_is_there() -> None:
     page = PAGES["states.md"]()
-    states = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]
+    states = [
+        value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number
+    ]
     assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")] == states
 
 

@@ -71,5 +71,5 @@ def test_a_snippet_that_fails_fails(tmp_path: Path) -> None:
             snippet("python", "1 / 0\n"),
             snippet("cobol", "STOP RUN.\n"),
         ):
-            with pytest.raises(Exception, match="."):
+            with pytest.raises(Exception, match=r"."):
                 _run(wrong, running, tmp_path)
