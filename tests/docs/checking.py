@@ -65,7 +65,7 @@ def check_shell(snippet: Snippet) -> None:
     """Parses a script, and the options of every command of ours in it."""
     done = subprocess.run(["bash", "-n"], input=snippet.text, capture_output=True, text=True, check=False)  # noqa: S607
     assert done.returncode == 0, f"{snippet.where}: {done.stderr}"
-    for words in _commands(snippet.text):
+    for words in commands(snippet.text):
         if words[0] == "pilotfish":
             app.parse_args(words[1:], exit_on_error=False, print_error=False)
         elif words[0] == "make":
@@ -73,7 +73,8 @@ def check_shell(snippet: Snippet) -> None:
             assert all(f"\n{one}:" in targets or one.startswith(".venv/") for one in words[1:]), snippet.where
 
 
-def _commands(text: str) -> Iterator[list[str]]:
+def commands(text: str) -> Iterator[list[str]]:
+    """The commands of a script, as words; a loop's lines count as they stand."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if ">" in words:

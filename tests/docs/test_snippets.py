@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.checking import check_json, check_shell, check_yaml
+from tests.docs.checking import check_json, check_shell, check_yaml, commands
 from tests.docs.diffs import check_diff
 from tests.docs.running import Running
 from tests.docs.snippets import PAGES, ROOT, Page, Snippet, read_page
@@ -52,6 +52,12 @@ def _run(snippet: Snippet, running: Running, folder: Path) -> None:
         running.serve_repository(repository)
     if (name := snippet.said("file")) is not None:
         running.write(name, snippet.text)
+
+
+def test_a_newcomer_gets_a_ranking_in_at_most_ten_commands() -> None:
+    shell = [one.text for one in read_page(ROOT / "docs/tutorial.md").snippets if one.language == "sh"]
+    typed = [words[:2] for text in shell for words in commands(text)]
+    assert typed.index(["pilotfish", "rank"]) + 1 <= 10
 
 
 def test_a_snippet_that_fails_fails(tmp_path: Path) -> None:
