@@ -98,7 +98,7 @@ test-components: $(VENV)/.dev $(COMPONENTS:%=$(SERVERS)/%/.made) ## run the test
 	$(BIN)/python -m pytest tests/components
 
 docs: $(VENV)/.dev ## build the documentation site; a warning or a broken link is an error
-	$(BIN)/python -m sphinx --builder html --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/python -m sphinx --builder html --fresh-env --write-all --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
 
 check: $(VENV)/.dev docs ## lint, types, import contracts, proto lint, drift of what is generated
 	$(BIN)/ruff check .
