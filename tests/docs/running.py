@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+import grpc
+
 from tests.docs.snippets import Snippet
 from tests.support.v2_repository import RepositoryServer
 
@@ -113,18 +115,12 @@ class Running:
                 command, cwd=self.folder, env=_environment(), stdout=log, stderr=log, start_new_session=True
             )
         self._started.append(program)
-        end_s = time.monotonic() + _WAIT_S
-        while True:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
+                grpc.channel_ready_future(channel).result(timeout=_WAIT_S)
+            except grpc.FutureTimeoutError:
                 said = (self.folder / "background.log").read_text()
-                assert program.poll() is None, f"{snippet.where}: it ended\n{said}"
-                assert time.monotonic() < end_s, f"{snippet.where}: nothing listens on {port}\n{said}"
-                # A refused connection comes back at once: let the program have the processor.
-                os.sched_yield()
-            else:
-                return
+                raise AssertionError(f"{snippet.where}: no gRPC on port {port}; it said\n{said}") from None
 
 
 def _environment() -> dict[str, str]:

@@ -4,7 +4,7 @@ A comment before a fence says what the reader does not need to see:
 
     <!-- snippet: file=pilotfish.yaml -->          the snippet is the content of this file
     <!-- snippet: not-run=it needs a cluster -->   it is checked as far as that goes; the reason is required
-    <!-- snippet: background=9500 -->              a command that runs on, ready when the port answers
+    <!-- snippet: background=9500 -->              a server that runs on, ready when gRPC answers at the port
     <!-- snippet: until=OK -->                     a command that is repeated until it prints this
     <!-- snippet: values -->                       YAML of something else than Pilotfish's configuration:
                                                    values of the chart, a manifest, a space
