@@ -54,7 +54,7 @@ def _services(file: FileDescriptorProto) -> Iterator[str]:
 
 
 def _stream(name: str, *, streams: bool) -> str:
-    return f"{'stream of ' if streams else ''}{code(_short(name))}"
+    return f"{'stream of ' if streams else ''}{_linked(name)}"
 
 
 def _messages(file: FileDescriptorProto) -> Iterator[str]:
@@ -81,7 +81,13 @@ def _messages(file: FileDescriptorProto) -> Iterator[str]:
 
 
 def _type(field: FieldDescriptorProto) -> str:
-    return code(_short(field.type_name) or _TYPES[field.type])
+    return _linked(field.type_name) if field.type_name else code(_TYPES[field.type])
+
+
+def _linked(name: str) -> str:
+    short = _short(name)
+    # What is not of this package has no heading here.
+    return code(short) if "." in short else f"[{short}](#{short.lower()})"
 
 
 def _short(name: str) -> str:
