@@ -43,10 +43,11 @@ from benchmarks.processes import (
     serving,
 )
 from benchmarks.proxy import CALLERS, DOMAINS, WARM_UP_CALLS, verdict
+from sidecar.config.schema import CAPTURES
 from sidecar.config.units import split_address
 from sidecar.tools.cli.envoy import static
 
-CAPTURES = ("mirror", "observer", "proxy")
+MEASURED = ("mirror", "observer", "proxy")
 SHARES = (0.0, 0.1, 1.0)
 BY_ENVOY = 0.1
 UPSTREAM, ENVOY, SERVING, SCORING = PROCESSES = ("model server", "Envoy", "serving", "scoring")
@@ -299,7 +300,7 @@ class Place:
             split_address(listen),
             split_address(self.upstream.address),
             split_address(pilotfish),
-            capture=kind,
+            feed=CAPTURES[kind].envoy_feed,
             admin=split_address(admin),
             fraction=copied,
         )
@@ -323,9 +324,9 @@ def main() -> int:
         upstream = stack.enter_context(listening("benchmarks.upstream", "--delay-s", options.delay_s))
         place = Place(stack, folder, options.envoy, upstream, digit_models.train(DOMAINS, folder))
         bare = place.bare("Envoy")
-        captures = [place.capture(kind, share) for kind in CAPTURES for share in SHARES]
-        captures += [place.capture(kind, 1.0, BY_ENVOY) for kind in CAPTURES if kind != "proxy"]
-        unread = [place.unread(kind) for kind in CAPTURES if kind != "proxy"]
+        captures = [place.capture(kind, share) for kind in MEASURED for share in SHARES]
+        captures += [place.capture(kind, 1.0, BY_ENVOY) for kind in MEASURED if kind != "proxy"]
+        unread = [place.unread(kind) for kind in MEASURED if kind != "proxy"]
         variants = [place.direct(), bare, place.bare("Envoy once more"), *unread, *captures]
         asyncio.run(measure(options.rounds, options.calls, variants))
         exact = accounted(variants)

@@ -9,7 +9,6 @@ from typing import Literal
 from sidecar.core.evidence import Evidence
 from sidecar.core.ranking import Ranking
 from sidecar.core.tensors import Array
-from sidecar.estimation.accuracy.learned import Learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,26 +17,28 @@ class Case:
 
     Attributes:
         workload: its name.
+        source: the file's name without its ending.
         target: the domain's name.
         quality: `accuracy`, or `f1` of the target's rarest class.
         names: of the candidates that can be compared, C of them.
         sources: the source domain of each; empty where nothing is known of it.
         evidence: what the ranking sees.
         truth: the items' true classes as places in `evidence.labels` [n]; -1 where it has no such class.
-        rank: makes the default ranking, with what was not learned on this workload.
+        rank: makes the default ranking, as the release does.
         unavailable: why the others cannot be compared, by name.
         rank_part: makes it from the items of these numbers alone; None where that takes their inputs.
         segments: the kind of traffic of each item, which the ranking never sees [n]; None where unknown.
     """
 
     workload: str
+    source: str
     target: str
     quality: Literal["accuracy", "f1"]
     names: tuple[str, ...]
     sources: tuple[str, ...]
     evidence: Evidence
     truth: Array
-    rank: Callable[[Learned], Ranking]
+    rank: Callable[[], Ranking]
     unavailable: Mapping[str, str] = field(default_factory=dict)
-    rank_part: Callable[[Array, Learned], Ranking] | None = None
+    rank_part: Callable[[Array], Ranking] | None = None
     segments: Array | None = None

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.selection import pools
 from benchmarks.selection.case import Case
 from benchmarks.selection.corpus import LIVE_ROWS
-from benchmarks.selection.prepared import LABEL, Target, prepare
+from benchmarks.selection.plan import Load
+from benchmarks.selection.prepared import LABEL, Target, folder_of, prepare
 from benchmarks.selection.workloads import Workload
 from sidecar.config import load_candidates
 from sidecar.config.schema import Candidate
@@ -23,26 +24,27 @@ from sidecar.tools.offline.rows import answer_rows
 
 
 def cases(
-    workload: Workload, data: Path, cache: Path, *, seed: int, said: Callable[[str], None]
+    workload: Workload, path: Path, load: Load | None, cache: Path, *, seed: int, said: Callable[[str], None]
 ) -> Iterator[Case]:
-    """Yields every target of a workload; what is in the cache is not made again.
+    """Yields every target of a file; what is in the cache is not made again.
 
     Args:
-        workload: its file is there.
-        data: the folder with the file.
-        cache: see `prepare`.
+        workload: its name and quality.
+        path: the file.
+        load: plans it; None where it holds the candidates' answers.
+        cache: see `folder_of`.
         seed: of all draws and trainings.
         said: told what is being done.
     """
-    if workload.load is None:
-        yield from pools.cases(workload.name, data / workload.file, seed=seed, said=said)
+    if load is None:
+        yield from pools.cases(workload.name, path, seed=seed, said=said)
         return
-    for target in prepare(workload, workload.load, data, cache, seed=seed, said=said):
-        said(f"{workload.name}: asks the candidates about {target.name}")
-        yield _case(workload, target)
+    for target in prepare(load, path, folder_of(workload.name, path, cache, seed), seed=seed, said=said):
+        said(f"asks the candidates about {target.name}")
+        yield _case(workload, path.stem, target)
 
 
-def _case(workload: Workload, target: Target) -> Case:
+def _case(workload: Workload, source: str, target: Target) -> Case:
     endpoint = load_candidates(target.candidates)
     answers = target.candidates.with_suffix(".answers.npz")
     known: dict[str, Array] = {}
@@ -60,13 +62,14 @@ def _case(workload: Workload, target: Target) -> Case:
     place = {name: index for index, name in enumerate(evidence.labels)}
     return Case(
         workload=workload.name,
+        source=source,
         target=target.name,
         quality=workload.quality,
         names=names,
         sources=tuple(target.sources[name] for name in names),
         evidence=evidence,
         truth=np.array([place.get(label, -1) for label in labels]),
-        rank=lambda learned: scorer.rank(learned).ranking,
+        rank=lambda: scorer.rank().ranking,
         unavailable=unavailable,
     )
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -23,7 +21,8 @@ class Part:
     """Labelled rows.
 
     Attributes:
-        items: float32 [rows, columns], or text [rows] as `str` objects.
+        items: float32 [rows, columns]; text [rows] as `str` objects; or objects [rows, columns], `str` in
+            some columns and numbers in the others.
         labels: class names [rows] as `str` objects.
     """
 
@@ -41,9 +40,25 @@ class Part:
         return Part(self.items[rows], self.labels[rows])
 
     @property
+    def is_text(self) -> bool:
+        """Whether an item is one text."""
+        return self.items.ndim == 1
+
+    @property
+    def text_columns(self) -> tuple[int, ...] | None:
+        """Places of the columns that hold text; None where the items are numbers only, or whole texts."""
+        if self.is_text or self.items.dtype != np.object_:
+            return None
+        return tuple(place for place, value in enumerate(self.items[0]) if isinstance(value, str))
+
+    @property
     def none(self) -> Part:
         """The same kind of rows, none of them."""
         return self.take(np.zeros(0, dtype=np.int64))
+
+    def known(self, labels: Array) -> Part:
+        """The rows whose class is among some labels: a model knows the classes that it was trained on."""
+        return self.take(np.isin(self.labels.astype(str), np.unique(labels.astype(str))))
 
     def sample(self, rows: int, rng: np.random.Generator) -> Part:
         """So many rows drawn at random, in random order; all where there are not as many."""
@@ -71,9 +86,6 @@ class Corpus:
 
     columns: tuple[str, ...]
     domains: tuple[Domain, ...]
-
-
-Load: TypeAlias = Callable[[Path, int], Corpus]
 
 
 def split_rows(split: Array, chosen: Array) -> tuple[Array, Array, Array]:
@@ -122,7 +134,5 @@ def domain(
         held_out = int(_HELD_OUT * len(order))
         train, validation = train.take(order[held_out:]), train.take(order[:held_out])
     train = train.sample(TRAIN_ROWS, rng)
-    # A model knows the classes that it was trained on.
-    known = np.isin(validation.labels.astype(str), np.unique(train.labels.astype(str)))
-    validation = validation.take(known).sample(VALIDATION_ROWS, rng)
+    validation = validation.known(train.labels).sample(VALIDATION_ROWS, rng)
     return Domain(name, train, validation, live.sample(LIVE_ROWS, rng), twins)

@@ -1,18 +1,23 @@
-"""Judges the default ranking and every measure on one target."""
+"""Judges the default ranking of a window against the truth, with what was learned on other sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-from benchmarks.selection.case import Case
-from benchmarks.selection.score import Score, accuracies, qualities, score
-from benchmarks.selection.segments import mixed
-from sidecar.core.ranking import Estimate, State
+import numpy as np
+
+from benchmarks.selection.learning import TOLERANCE
+from benchmarks.selection.score import Score, score
+from benchmarks.selection.window import Window
+from sidecar.core.ranking import State
+from sidecar.estimation.accuracy.errors import draw
+from sidecar.estimation.accuracy.estimate import AccuracyEstimate
 from sidecar.estimation.accuracy.learned import Learned
-from sidecar.estimation.measures.table import MEASURES, measure_all
+from sidecar.estimation.accuracy.states import promise_doubt
+from sidecar.estimation.measures.interval import LEVEL
+from sidecar.estimation.ranking.order import RankSettings
 
-SURE: Final = frozenset({State.OK})
+_DRAWS = RankSettings().draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,71 +25,61 @@ class Verdict:
     """One target.
 
     Attributes:
-        names: of the candidates that were compared.
-        unavailable: why the others were not, by name.
+        window: what was judged.
         default: of the ranking by estimated accuracy.
-        measures: by name.
-        unknown: the measures that have no value for any candidate, so that a draw stands for them.
         state: the ranking's.
         pick: the first candidate.
         best: the truly best one.
-        covered: how many of the intervals hold the true accuracy.
-        intervals: how many there are.
-        width: sum of their widths.
-        segments: regret on mixed traffic by the way of ranking it; empty where its kinds are unknown.
+        lost: accuracy that the first candidate loses to the best one.
+        among_three: whether at most two candidates are better than the first.
+        covered: share of the intervals that hold the true accuracy; None without intervals.
+        width: median width of the intervals.
     """
 
-    workload: str
-    target: str
-    names: tuple[str, ...]
-    unavailable: dict[str, str]
+    window: Window
+    default: Score
     state: State
     pick: str
     best: str
-    default: Score
-    measures: dict[str, Score]
-    unknown: frozenset[str]
-    covered: int
-    intervals: int
-    width: float
-    segments: dict[str, float]
+    lost: float
+    among_three: bool
+    covered: float | None
+    width: float | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the ranking promises that its first candidate loses little."""
+        return self.state is State.OK
+
+    @property
+    def kept(self) -> bool:
+        """Whether the first candidate loses as little as OK promises."""
+        return self.lost <= TOLERANCE
 
 
-def judge(case: Case, learned: Learned) -> Verdict:
-    """Ranks a target's candidates and compares with the truth."""
-    votes = case.evidence.votes
-    accuracy = accuracies(votes, case.truth)
-    quality = qualities(case.quality, votes, case.truth)
-    ranking = case.rank(learned)
-    by_name = {one.name: one for one in ranking.candidates}
-    estimates = [by_name[name].accuracy for name in case.names]
-    pairs = [(one, true) for one, true in zip(estimates, accuracy.tolist(), strict=True) if one is not None]
-    measured = measure_all(case.evidence, [measure.name for measure in MEASURES])
-    scores, unknown = {}, set()
-    for place, measure in enumerate(MEASURES):
-        found = [_value(of_candidate[place].estimate) for of_candidate in measured]
-        if all(value is None for value in found):
-            unknown.add(measure.name)
-        scores[measure.name] = score(
-            found, quality, accuracy if measure.estimates_accuracy else None, direction=measure.direction
-        )
+def judge(window: Window, learned: Learned) -> Verdict:
+    """Estimates, ranks and compares with the truth."""
+    names, accuracy, quality = window.names, window.accuracy, window.quality
+    best = names[int(quality.argmax())]
+    if window.signals is None:
+        state = State.INSUFFICIENT_DATA if window.doubt is None else window.doubt[0]
+        nothing = score([None] * len(names), quality, accuracy)
+        lost = float(accuracy.max() - accuracy.mean())
+        return Verdict(window, nothing, state, names[0], best, lost, False, None, None)  # noqa: FBT003
+    value, draws = draw(window.signals, learned, np.random.default_rng(0), _DRAWS)
+    estimate = AccuracyEstimate(value, draws, value)
+    doubt = window.doubt or promise_doubt(estimate, TOLERANCE, learned.sure)
+    first = int(value.argmax())
+    intervals = [estimate.interval(place, LEVEL) for place in range(len(names))]
+    held = [one.low <= true <= one.high for one, true in zip(intervals, accuracy.tolist(), strict=True)]
     return Verdict(
-        workload=case.workload,
-        target=case.target,
-        names=case.names,
-        unavailable=dict(case.unavailable),
-        state=ranking.state,
-        pick=ranking.candidates[0].name,
-        best=case.names[int(quality.argmax())],
-        default=score([_value(one) for one in estimates], quality, accuracy),
-        measures=scores,
-        unknown=frozenset(unknown),
-        covered=sum(one.low <= true <= one.high for one, true in pairs),
-        intervals=len(pairs),
-        width=sum(one.high - one.low for one, _ in pairs),
-        segments=mixed(case, ranking, learned),
+        window=window,
+        default=score(value.tolist(), quality, accuracy),
+        state=State.OK if doubt is None else doubt[0],
+        pick=names[first],
+        best=best,
+        lost=float(accuracy.max() - accuracy[first]),
+        among_three=bool((accuracy > accuracy[first]).sum() < 3),
+        covered=float(np.mean(held)),
+        width=float(np.median([one.high - one.low for one in intervals])),
     )
-
-
-def _value(estimate: Estimate | None) -> float | None:
-    return None if estimate is None else estimate.value

@@ -14,7 +14,6 @@ from benchmarks.selection.case import Case
 from benchmarks.selection.corpus import LIVE_ROWS
 from sidecar.core.ranking import Ranking
 from sidecar.core.tensors import Array
-from sidecar.estimation.accuracy.learned import Learned
 from sidecar.estimation.ranking.order import RankSettings
 from sidecar.tools.offline.predictions import Predictions, prediction_sets, rank_predictions, read_predictions
 
@@ -22,45 +21,45 @@ _LABELS: Final = "labels"
 _CONDITION: Final = "condition"
 
 
-def cases(workload: str, folder: Path, *, seed: int, said: Callable[[str], None]) -> Iterator[Case]:
-    """Yields every set of predictions of every file of the folder, a sample of its items.
+def cases(workload: str, path: Path, *, seed: int, said: Callable[[str], None]) -> Iterator[Case]:
+    """Yields every set of predictions of a file, a sample of its items.
 
     Args:
         workload: its name.
-        folder: with the files.
+        path: the file.
         seed: of the samples.
         said: told what is being done.
     """
-    for path in sorted(folder.glob("*.npz")):
-        for array in prediction_sets(path):
-            name = array.partition("|")[0]
-            said(f"{workload}: reads {path.name} {name}")
-            pool = read_predictions(path, predictions=array, label=f"{name}|{_LABELS}")
-            rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
-            rows = rng.permutation(len(pool.answers))[:LIVE_ROWS]
-            with np.load(path) as arrays:
-                condition = f"{name}|{_CONDITION}"
-                segments = arrays[condition][rows] if condition in arrays.files else None
-            sample = pool.take(rows)
-            if sample.truth is None:
-                raise RuntimeError(f"{path}: {name} has no labels")
-            yield Case(
-                workload=workload,
-                target=f"{path.stem}/{name}",
-                quality="accuracy",
-                names=pool.names,
-                sources=("",) * len(pool.names),
-                evidence=sample.evidence(),
-                truth=sample.truth,
-                rank=partial(_rank, sample),
-                rank_part=partial(_rank_part, sample),
-                segments=segments,
-            )
+    for array in prediction_sets(path):
+        name = array.partition("|")[0]
+        said(f"reads {name}")
+        pool = read_predictions(path, predictions=array, label=f"{name}|{_LABELS}")
+        rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        rows = rng.permutation(len(pool.answers))[:LIVE_ROWS]
+        with np.load(path) as arrays:
+            condition = f"{name}|{_CONDITION}"
+            segments = arrays[condition][rows] if condition in arrays.files else None
+        sample = pool.take(rows)
+        if sample.truth is None:
+            raise RuntimeError(f"{path}: {name} has no labels")
+        yield Case(
+            workload=workload,
+            source=path.stem,
+            target=name,
+            quality="accuracy",
+            names=pool.names,
+            sources=("",) * len(pool.names),
+            evidence=sample.evidence(),
+            truth=sample.truth,
+            rank=partial(_rank, sample),
+            rank_part=partial(_rank_part, sample),
+            segments=segments,
+        )
 
 
-def _rank(sample: Predictions, learned: Learned) -> Ranking:
-    return rank_predictions(sample, RankSettings(learned=learned))
+def _rank(sample: Predictions) -> Ranking:
+    return rank_predictions(sample)
 
 
-def _rank_part(sample: Predictions, items: Array, learned: Learned) -> Ranking:
-    return rank_predictions(sample.take(items), RankSettings(learned=learned, find_segments=False))
+def _rank_part(sample: Predictions, items: Array) -> Ranking:
+    return rank_predictions(sample.take(items), RankSettings(find_segments=False))

@@ -16,9 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks.selection.corpus import Domain, Load, Part
-from benchmarks.selection.families import families, train
-from benchmarks.selection.workloads import Workload
+from benchmarks.selection.corpus import Part
+from benchmarks.selection.plan import Candidate, Load, Traffic
 from sidecar.core.errors import InvalidError
 from sidecar.core.profile import PARTITION_ROWS
 from sidecar.formats.profile import read_profile, write_profile
@@ -27,7 +26,7 @@ from sidecar.tools.profiles.build import build_profile
 from sidecar.tools.profiles.data import open_rows
 
 # Part of the cache's key: raise it when rows, models or their training change.
-VERSION: Final = 1
+VERSION: Final = 2
 LABEL: Final = "label"
 _MANIFEST: Final = "manifest.json"
 # Answers are the same in larger batches, and sooner.
@@ -39,12 +38,12 @@ _PARTITIONS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A domain as traffic for the others' models.
+    """Traffic for candidates.
 
     Attributes:
         candidates: a file that `pilotfish rank --candidates` takes.
         live: the rows, for its `--data`; labels stand in the column `LABEL`.
-        sources: the source domain of each candidate, by its name.
+        sources: what each candidate was trained on, by its name.
     """
 
     name: str
@@ -54,79 +53,78 @@ class Target:
 
 
 def prepare(
-    workload: Workload, load: Load, data: Path, cache: Path, *, seed: int, said: Callable[[str], None]
+    load: Load, path: Path, folder: Path, *, seed: int, said: Callable[[str], None]
 ) -> tuple[Target, ...]:
     """Loads the data, trains and profiles what is not there yet.
 
     Args:
-        workload: what to prepare.
-        load: reads its file.
-        data: the folder with its file.
-        cache: holds one folder for each workload, file content, seed and `VERSION`.
+        load: plans the file.
+        path: the file.
+        folder: keeps what is made of this file and seed; see `folder_of`.
         seed: of all draws and trainings.
         said: told what is being done.
 
     Raises:
         InvalidError: the file does not hold what the workload needs.
     """
-    folder = cache / f"{workload.name}-{_key(workload, data, seed)}"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _prepared(workload, load, data, folder, seed, said)
+        return _prepared(load, path, folder, seed, said)
+
+
+def folder_of(workload: str, path: Path, cache: Path, seed: int) -> Path:
+    """A folder for each workload, file content, seed and `VERSION`."""
+    hashed = hashlib.sha256(f"{VERSION} {seed} ".encode())
+    if path.is_file():
+        hashed.update(path.read_bytes())
+    return cache / f"{workload}-{path.stem}-{hashed.hexdigest()[:16]}"
 
 
 def _prepared(
-    workload: Workload, load: Load, data: Path, folder: Path, seed: int, said: Callable[[str], None]
+    load: Load, path: Path, folder: Path, seed: int, said: Callable[[str], None]
 ) -> tuple[Target, ...]:
     manifest = folder / _MANIFEST
     if not manifest.exists():
-        said(f"{workload.name}: reads {workload.file or 'scikit-learn'}")
-        corpus = load(data / workload.file, seed)
-        entries = [_train(folder, workload.name, one, corpus.columns, seed, said) for one in corpus.domains]
-        manifest.write_text(json.dumps(entries, indent=1))
-    entries = json.loads(manifest.read_text())
-    window = min(entry["live_rows"] for entry in entries)
-    for entry in entries:
-        rows = min(entry["train_rows"], window)
-        for model in entry["models"]:
-            _profile(folder, entry["slug"], model, _partition_rows(rows), seed, said)
-    targets = (_target(folder, entry, entries) for entry in entries)
-    return tuple(target for target in targets if target.sources)
-
-
-def _key(workload: Workload, data: Path, seed: int) -> str:
-    hashed = hashlib.sha256(f"{VERSION} {seed} ".encode())
-    if workload.file:
-        hashed.update((data / workload.file).read_bytes())
-    return hashed.hexdigest()[:16]
+        said(f"reads {path.name}")
+        plan = load(path, seed)
+        made = {
+            "models": [_train(folder, one, plan.columns, said) for one in plan.candidates],
+            "traffic": [_serve(folder, one, plan.columns) for one in plan.traffic],
+        }
+        manifest.write_text(json.dumps(made, indent=1))
+    made = json.loads(manifest.read_text())
+    window = min((one["rows"] for one in made["traffic"]), default=0)
+    for model in made["models"]:
+        _profile(folder, model, _partition_rows(min(model["rows"], window)), seed, said)
+    models = {model["name"]: model for model in made["models"]}
+    return tuple(
+        _target(folder, one, [models[name] for name in one["candidates"]])
+        for one in made["traffic"]
+        if one["candidates"]
+    )
 
 
 def _train(
-    folder: Path,
-    workload: str,
-    domain: Domain,
-    columns: tuple[str, ...],
-    seed: int,
-    said: Callable[[str], None],
+    folder: Path, one: Candidate, columns: tuple[str, ...], said: Callable[[str], None]
 ) -> dict[str, Any]:
-    slug = _slug(domain.name)
-    for name in ("train", "validation", "live"):
-        _write(folder / f"{slug}-{name}.parquet", getattr(domain, name), columns)
-    models = []
-    several = len(np.unique(domain.train.labels.astype(str))) > 1
-    for family, make in families(domain.train).items() if several else ():
-        said(f"{workload}: trains {family} on {domain.name}")
-        name = f"{slug}.{family}"
-        models.append({"name": name, "classes": train(make, domain.train, folder / f"{name}.onnx", seed)})
+    said(f"trains {one.name} on {one.source}")
+    slug = _slug(one.name)
+    for name, part in (("train", one.train), ("validation", one.validation)):
+        _write(folder / f"{slug}-{name}.parquet", part, columns)
     return {
-        "name": domain.name,
-        "slug": slug,
-        "twins": sorted(domain.twins),
-        "train_rows": len(domain.train.labels),
-        "live_rows": len(domain.live.labels),
-        "models": models,
+        "name": slug,
+        "source": one.source,
+        "rows": len(one.train.labels),
+        "classes": one.write(folder / f"{slug}.onnx"),
     }
+
+
+def _serve(folder: Path, one: Traffic, columns: tuple[str, ...]) -> dict[str, Any]:
+    slug = _slug(one.name)
+    _write(folder / f"{slug}-live.parquet", one.live, columns)
+    candidates = [_slug(name) for name in one.candidates]
+    return {"name": one.name, "slug": slug, "rows": len(one.live.labels), "candidates": candidates}
 
 
 def _partition_rows(rows: int) -> int:
@@ -144,24 +142,24 @@ def _slug(name: str) -> str:
 
 def _write(path: Path, part: Part, columns: tuple[str, ...]) -> None:
     items = part.items[:, None] if part.items.ndim == 1 else part.items
+    texts = part.text_columns or ()
+    kept = None if part.text_columns is None and part.items.dtype == np.object_ else np.float32
     table = pa.table(
-        {name: np.ascontiguousarray(items[:, place]) for place, name in enumerate(columns)}
+        {
+            name: items[:, place] if place in texts or kept is None else items[:, place].astype(kept)
+            for place, name in enumerate(columns)
+        }
         | {LABEL: part.labels}
     )
     pq.write_table(table, path)
 
 
 def _profile(
-    folder: Path,
-    slug: str,
-    model: dict[str, Any],
-    partition_rows: int,
-    seed: int,
-    said: Callable[[str], None],
+    folder: Path, model: dict[str, Any], partition_rows: int, seed: int, said: Callable[[str], None]
 ) -> None:
     """Builds a model's profile as `pilotfish profile build` does, unless there is one that can be read."""
-    path = folder / f"{model['name']}.safetensors"
-    onnx = folder / f"{model['name']}.onnx"
+    name = model["name"]
+    path, onnx = folder / f"{name}.safetensors", folder / f"{name}.onnx"
     if path.exists():
         try:
             read_profile(path, model_sha256=hashlib.sha256(onnx.read_bytes()).hexdigest())
@@ -169,12 +167,12 @@ def _profile(
             path.unlink()
         else:
             return
-    said(f"profiles {model['name']}")
+    said(f"profiles {name}")
     opened = OnnxModel(onnx)
     profile = build_profile(
         opened,
-        open_rows(folder / f"{slug}-train.parquet", opened.inputs, label=LABEL),
-        open_rows(folder / f"{slug}-validation.parquet", opened.inputs, label=LABEL),
+        open_rows(folder / f"{name}-train.parquet", opened.inputs, label=LABEL),
+        open_rows(folder / f"{name}-validation.parquet", opened.inputs, label=LABEL),
         output=class_output(opened),
         classes=model["classes"],
         partition_rows=partition_rows,
@@ -184,26 +182,21 @@ def _profile(
     write_profile(profile, path)
 
 
-def _target(folder: Path, entry: dict[str, Any], entries: list[dict[str, Any]]) -> Target:
-    sources = {
-        model["name"]: other["name"]
-        for other in entries
-        if other["name"] != entry["name"] and other["name"] not in entry["twins"]
-        for model in other["models"]
-    }
-    candidates = folder / f"{entry['slug']}.yaml"
+def _target(folder: Path, traffic: dict[str, Any], models: list[dict[str, Any]]) -> Target:
+    candidates = folder / f"{traffic['slug']}.yaml"
     candidates.write_text(
         yaml.safe_dump(
             {
                 "candidates": [
                     {
-                        "name": name,
-                        "profile": f"{name}.safetensors",
-                        "onnx": {"path": f"{name}.onnx", "batch": _BATCH},
+                        "name": model["name"],
+                        "profile": f"{model['name']}.safetensors",
+                        "onnx": {"path": f"{model['name']}.onnx", "batch": _BATCH},
                     }
-                    for name in sources
+                    for model in models
                 ]
             }
         )
     )
-    return Target(entry["name"], candidates, folder / f"{entry['slug']}-live.parquet", sources)
+    sources = {model["name"]: model["source"] for model in models}
+    return Target(traffic["name"], candidates, folder / f"{traffic['slug']}-live.parquet", sources)

@@ -9,44 +9,58 @@ from rich.console import Group
 from rich.table import Table
 
 from benchmarks.selection.summary import Bar
-from sidecar.estimation.measures.table import MEASURES
+from benchmarks.selection.window import NAMES
 
-_COLUMNS = ("pearson", "spearman", "regret", "hits", "mae", "coverage", "width", "abstained", "regret_ok")
+_COLUMNS = (
+    "targets",
+    "coverage",
+    "width",
+    "mae",
+    "regret",
+    "spearman",
+    "ok",
+    "ok_kept",
+    "kept_ok",
+    "regret_ok",
+    "regret_not_ok",
+    "among_three",
+)
 
 
-def tables(figures: Mapping[str, Any], bars: Sequence[Bar]) -> Group:
-    """Spearman and regret of every measure by workload, the default ranking in detail, and the bars."""
+def tables(kinds: Mapping[str, Any], bars: Sequence[Bar]) -> Group:
+    """The default ranking by kind, every measure beside it, and the bars."""
     return Group(
-        _by_measure(figures, "spearman", "Spearman"),
-        _by_measure(figures, "regret", "Mean top-1 regret"),
-        _default(figures),
-        _states(figures),
+        _default(kinds),
+        _by_measure(kinds, "regret", "Mean top-1 regret"),
+        _by_measure(kinds, "spearman", "Spearman"),
+        _by_measure(kinds, "mae", "Error of the estimated accuracy"),
+        _states(kinds),
         _bars(bars),
     )
 
 
-def _by_measure(figures: Mapping[str, Any], key: str, title: str) -> Table:
-    table = _table(title, "measure", *figures)
-    table.add_row("default", *(_text(one["default"][key]) for one in figures.values()), style="bold")
-    for measure in MEASURES:
-        cells = (_text(one["measures"][measure.name][key]) for one in figures.values())
-        table.add_row(measure.name, *cells)
+def _default(kinds: Mapping[str, Any]) -> Table:
+    table = _table("The default ranking", "kind", *(name.replace("_", " ") for name in _COLUMNS))
+    for kind, one in kinds.items():
+        table.add_row(kind, *(_text(one[name]) for name in _COLUMNS))
     return table
 
 
-def _default(figures: Mapping[str, Any]) -> Table:
-    table = _table("The default ranking", "workload", *(name.replace("_", " ") for name in _COLUMNS))
-    for workload, one in figures.items():
-        table.add_row(workload, *(_text(one["default"][name]) for name in _COLUMNS))
+def _by_measure(kinds: Mapping[str, Any], key: str, title: str) -> Table:
+    table = _table(title, "measure", *kinds)
+    table.add_row("default", *(_text(one[key]) for one in kinds.values()), style="bold")
+    for name in NAMES:
+        cells = [one["measures"][name][key] for one in kinds.values()]
+        if any(cell is not None for cell in cells):
+            table.add_row(name, *map(_text, cells))
     return table
 
 
-def _states(figures: Mapping[str, Any]) -> Table:
-    states = sorted({state for one in figures.values() for state in one["default"]["states"]})
-    table = _table("Its states", "workload", "targets", "candidates", *states)
-    for workload, one in figures.items():
-        counts = (one["default"]["states"].get(state, 0) for state in states)
-        table.add_row(workload, *map(str, (one["targets"], one["candidates"], *counts)))
+def _states(kinds: Mapping[str, Any]) -> Table:
+    states = sorted({state for one in kinds.values() for state in one["states"]})
+    table = _table("Its states", "kind", "sources", *states)
+    for kind, one in kinds.items():
+        table.add_row(kind, str(one["sources"]), *(str(one["states"].get(state, 0)) for state in states))
     return table
 
 
@@ -69,4 +83,4 @@ def _table(title: str, first: str, *columns: str) -> Table:
 
 
 def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.3f}"

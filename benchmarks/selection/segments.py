@@ -7,10 +7,9 @@ import numpy as np
 from benchmarks.selection.case import Case
 from benchmarks.selection.score import mixed_regret
 from sidecar.core.ranking import Ranking
-from sidecar.estimation.accuracy.learned import Learned
 
 
-def mixed(case: Case, whole: Ranking, learned: Learned) -> dict[str, float]:
+def mixed(case: Case) -> dict[str, float]:
     """Regret against the best candidate of each true kind of traffic, by the way of ranking.
 
     `unsegmented` takes the one pick of a ranking without segments, `segmented` the pick of each
@@ -19,11 +18,10 @@ def mixed(case: Case, whole: Ranking, learned: Learned) -> dict[str, float]:
 
     Args:
         case: the target.
-        whole: its ranking, segments on.
-        learned: what that was made with.
     """
     if case.segments is None or case.rank_part is None:
         return {}
+    whole = case.rank()
     right = case.evidence.votes == case.truth
     place = {name: index for index, name in enumerate(case.names)}
     everything = np.arange(len(case.segments))
@@ -37,9 +35,9 @@ def mixed(case: Case, whole: Ranking, learned: Learned) -> dict[str, float]:
     apart = np.zeros(len(everything), dtype=np.int64)
     for kind in np.unique(case.segments):
         items = np.flatnonzero(case.segments == kind)
-        apart[items] = pick(case.rank_part(items, learned))
+        apart[items] = pick(case.rank_part(items))
     served = {
-        "unsegmented": np.full(len(everything), pick(case.rank_part(everything, learned))),
+        "unsegmented": np.full(len(everything), pick(case.rank_part(everything))),
         "segmented": segmented,
         "apart": apart,
     }

@@ -1,32 +1,31 @@
-"""From verdicts on targets to the figures of workloads and the bars."""
+"""From verdicts on targets to figures, and the bars."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.selection.judge import SURE, Verdict
-from benchmarks.selection.score import BAD, Score
-from benchmarks.selection.workloads import WORKLOADS
-from sidecar.core.ranking import State
-from sidecar.estimation.measures.table import MEASURES
+from benchmarks.selection.judge import Verdict
+from benchmarks.selection.window import NAMES
+from benchmarks.selection.workloads import KINDS
 
-GROUPS: Final = ("activity", "image", "office", "text", "nlp", "entity")
-POOLS: Final = "pools"
-_SPEARMAN_GROUPS: Final = ("activity", "image", "office", "text", "entity")
-_CONTROLS: Final = frozenset(workload.name for workload in WORKLOADS if workload.control)
-# A pool at chance, by the end of its name.
-_CHANCE_POOL: Final = "/wnli"
-_FIGURES: Final = tuple(field.name for field in fields(Score))
+# Pools at chance, by name: a ranking of them must not say OK.
+_CHANCE_POOLS: Final = ("wnli",)
+_ADVERSARIAL: Final = "Adversarial"
+# A pool whose mean accuracy is at most this is below chance.
+_BELOW_CHANCE: Final = 0.5
+IN_SUPPORT, DRIFTING = KINDS[:2]
+_FLAT: Final = "dawid_skene_flat"
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One thing that has to hold; `value` is None where a workload that it needs was not run."""
+    """One thing that has to hold; `value` is None where no target tells."""
 
     name: str
     value: float | None
@@ -34,202 +33,196 @@ class Bar:
     met: bool | None
 
 
-def workload_figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """The figures of one workload, as the JSON file holds them."""
-    intervals = sum(verdict.intervals for verdict in verdicts)
-    sure = [verdict for verdict in verdicts if verdict.state in SURE]
-    unsure = [verdict for verdict in verdicts if verdict.state not in SURE]
+def figures(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The figures of some targets; means are over sources, each a mean over its targets."""
+    promised = [one for one in verdicts if one.ok]
+    small = [one for one in verdicts if one.kept]
     return {
         "targets": len(verdicts),
-        "candidates": len({name for verdict in verdicts for name in verdict.names}),
+        "sources": len({one.window.source for one in verdicts}),
+        "coverage": _mean(verdicts, lambda one: one.covered),
+        "width": _median(one.width for one in verdicts),
+        "mae": _mean(verdicts, lambda one: one.default.mae),
+        "regret": _mean(verdicts, lambda one: one.default.regret),
+        "spearman": _mean(verdicts, lambda one: one.default.spearman),
+        "ok": _share(one.ok for one in verdicts),
+        "ok_kept": _share(one.kept for one in promised),
+        "kept_ok": _share(one.ok for one in small),
+        "regret_ok": _mean(promised, lambda one: one.default.regret),
+        "regret_not_ok": _mean([one for one in verdicts if not one.ok], lambda one: one.default.regret),
+        "among_three": _share(one.among_three for one in verdicts),
+        "states": dict(Counter(one.state.name for one in verdicts)),
         "measures": {
-            measure.name: _means([verdict.measures[measure.name] for verdict in verdicts])
-            if any(measure.name not in verdict.unknown for verdict in verdicts)
-            else dict.fromkeys(_FIGURES)
-            for measure in MEASURES
-        },
-        "default": _means([verdict.default for verdict in verdicts])
-        | {
-            "coverage": sum(verdict.covered for verdict in verdicts) / intervals if intervals else None,
-            "width": sum(verdict.width for verdict in verdicts) / intervals if intervals else None,
-            "abstained": len(unsure) / len(verdicts),
-            "regret_ok": _mean(verdict.default.regret for verdict in sure),
-            "regret_abstained": _mean(verdict.default.regret for verdict in unsure),
-            "states": dict(Counter(verdict.state.name for verdict in verdicts)),
+            name: {
+                figure: _mean(verdicts, partial(_figure, name=name, figure=figure))
+                for figure in ("regret", "spearman", "mae")
+            }
+            for name in NAMES
         },
     }
 
 
-def undefined(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """For how many targets each measure orders nothing; by name, without the zeros."""
-    counts = Counter(
-        name for verdict in verdicts for name, score in verdict.measures.items() if score.spearman is None
-    )
-    return dict(counts)
+def by_kind(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The figures of each kind of ranking, controls by themselves, and of all but the controls."""
+    groups: dict[str, list[Verdict]] = {name: [] for name in KINDS}
+    for one in verdicts:
+        groups[one.window.kind].append(one)
+    found = {name: figures(some) for name, some in groups.items() if some}
+    return {**found, "all": figures([one for one in verdicts if not one.window.control])}
 
 
-def target_figures(verdict: Verdict) -> dict[str, Any]:
+def by_workload(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """The figures of each workload."""
+    names = dict.fromkeys(one.window.workload for one in verdicts)
+    return {name: figures([one for one in verdicts if one.window.workload == name]) for name in names}
+
+
+def target_figures(one: Verdict) -> dict[str, Any]:
     """One target, as the JSON file holds it."""
+    window = one.window
     return {
-        "workload": verdict.workload,
-        "target": verdict.target,
-        "state": verdict.state.name,
-        "pick": verdict.pick,
-        "best": verdict.best,
-        "unavailable": verdict.unavailable,
-        **asdict(verdict.default),
+        "workload": window.workload,
+        "kind": window.kind,
+        "source": window.source,
+        "target": window.target,
+        "seed": window.seed,
+        "state": one.state.name,
+        "pick": one.pick,
+        "best": one.best,
+        "coverage": one.covered,
+        "width": one.width,
+        "lost": one.lost,
+        "unavailable": window.unavailable,
+        **asdict(one.default),
     }
 
 
-def bars(figures: Mapping[str, Any], verdicts: Sequence[Verdict]) -> list[Bar]:
-    """What the ranking has to reach, over all workloads.
-
-    Args:
-        figures: of `workload_figures`, by workload.
-        verdicts: on all targets.
-    """
-    made = [*_regret_bars(figures)]
-    made.append(
-        _bar(
-            "Spearman, mean",
-            ">= 0.72",
-            lambda value: value >= 0.72,
-            _over(figures, _SPEARMAN_GROUPS, "spearman"),
-        )
-    )
-    everywhere = (*GROUPS, POOLS)
-    for name, workloads in (("groups", GROUPS), ("groups and pools", everywhere)):
-        made.append(
-            _bar(
-                f"error of the estimated accuracy, {name}",
-                "<= 0.055",
-                lambda value: value <= 0.055,
-                _over(figures, workloads, "mae"),
-            )
-        )
-    chosen = [verdict for verdict in verdicts if verdict.workload in everywhere]
-    intervals = sum(verdict.intervals for verdict in chosen)
-    covered = sum(verdict.covered for verdict in chosen) / intervals if intervals else None
-    whole = set(everywhere) <= set(figures)
-    made.append(
-        _bar(
-            "intervals that hold the truth, all pairs",
-            "0.85 .. 0.95",
-            lambda value: 0.85 <= value <= 0.95,
-            covered if whole else None,
-        )
-    )
-    return [*made, *_abstention_bars(verdicts if whole and set(figures) >= _CONTROLS else ())]
-
-
-def _regret_bars(figures: Mapping[str, Any]) -> Iterable[Bar]:
-    everywhere = (*GROUPS, POOLS)
-    for name, workloads in (("groups", GROUPS), ("pools", (POOLS,)), ("groups and pools", everywhere)):
-        default = _over(figures, workloads, "regret")
-        if default is None:
-            yield Bar(f"regret, {name}", None, "below every measure's", None)
-            continue
-        # A measure that has no value in a workload is compared in the others.
-        by_measure = {}
-        for measure in MEASURES:
-            within = [
-                workload
-                for workload in workloads
-                if figures[workload]["measures"][measure.name]["regret"] is not None
-            ]
-            if within:
-                other = _mean(figures[workload]["measures"][measure.name]["regret"] for workload in within)
-                by_measure[measure.name] = (_over(figures, within, "regret") or 0.0, other or 0.0)
-        nearest = min(by_measure, key=lambda measure: by_measure[measure][1] - by_measure[measure][0])
-        own, other = by_measure[nearest]
-        yield Bar(
-            f"regret, {name}",
-            default,
-            f"below every measure's; nearest: {nearest} {other:.4f}"
-            + (f" ({own:.4f} there)" if own != default else ""),
-            all(mine < theirs for mine, theirs in by_measure.values()),
-        )
-        if "adaptivity" in by_measure and name == "groups":
-            limit = by_measure["adaptivity"][1] / 2
-            yield Bar(f"regret, {name}", default, f"<= {limit:.4f}, half of adaptivity's", default <= limit)
-    if set(everywhere) <= set(figures):
-        close = sum(
-            figures[workload]["default"]["regret"]
-            <= min(
-                one["regret"] for one in figures[workload]["measures"].values() if one["regret"] is not None
-            )
-            + 0.01
-            for workload in everywhere
-        )
-        yield Bar(
-            "workloads within .01 of the best measure's regret",
-            close,
-            f">= 5 of {len(everywhere)}",
-            close >= 5,
-        )
-
-
-def _abstention_bars(verdicts: Sequence[Verdict]) -> Iterable[Bar]:
-    bad = [verdict for verdict in verdicts if (verdict.default.spearman or 0.0) < BAD]
-    good = [verdict for verdict in verdicts if (verdict.default.spearman or 0.0) >= BAD]
-    sure = _mean(verdict.default.regret for verdict in verdicts if verdict.state in SURE)
-    unsure = _mean(verdict.default.regret for verdict in verdicts if verdict.state not in SURE)
-    hopeless = [
-        verdict
-        for verdict in verdicts
-        if verdict.workload in _CONTROLS or verdict.target.endswith(_CHANCE_POOL)
+def bars(verdicts: Sequence[Verdict]) -> list[Bar]:
+    """What the ranking has to reach."""
+    judged = [one for one in verdicts if not one.window.control]
+    kinds = by_kind(judged)
+    whole = kinds["all"]
+    support = kinds.get(IN_SUPPORT)
+    transfer = [one for one in judged if one.window.kind not in {IN_SUPPORT, DRIFTING}]
+    promising = [
+        kinds[name]
+        for name in kinds
+        if name != "all" and round(kinds[name]["ok"] * kinds[name]["targets"]) >= 20
     ]
-    yield _bar(
-        f"abstains where the ranking is bad (Spearman < {BAD})",
-        ">= 0.85",
-        lambda value: value >= 0.85,
-        _mean(float(verdict.state not in SURE) for verdict in bad),
+    made = [
+        _bar("coverage of 90 % intervals, mean over sources", whole["coverage"], ".86 .. .94", 0.86, 0.94),
+        _bar("coverage, the least of a kind", _least(kinds, "coverage"), ">= .80", 0.8),
+        _bar("error of the estimated accuracy, mean over sources", whole["mae"], "<= .06", high=0.06),
+        _bar("OK that keeps the promise", whole["ok_kept"], ">= .90", 0.9),
+        _bar(
+            "the same, the least of a kind with 20 OK or more",
+            min((one["ok_kept"] for one in promising), default=None),
+            ">= .85",
+            0.85,
+        ),
+        _bar("rankings that lose <= .05 and say OK", whole["kept_ok"], ">= .50", 0.5),
+        _bar(
+            "regret when OK, share of that when not",
+            _ratio(whole["regret_ok"], whole["regret_not_ok"]),
+            "<= .50",
+            high=0.5,
+        ),
+        _bar("OK on the controls", float(sum(one.ok for one in verdicts if _hopeless(one))), "0", high=0.0),
+    ]
+    if support is not None:
+        made += [
+            _bar("in support: error of the estimated accuracy", support["mae"], "<= .02", high=0.02),
+            _bar("in support: regret", support["regret"], "<= .01", high=0.01),
+            _bar("in support: first among the best three", support["among_three"], ">= .95", 0.95),
+        ]
+    if drifting := [one for one in judged if one.window.kind == DRIFTING]:
+        made.append(_beats("drifting: regret", drifting))
+    if transfer:
+        made.append(_beats("transfer and pools: regret", transfer))
+        made.append(_near_best(transfer))
+    mixed = [one.window.segments for one in judged if one.window.segments]
+    if mixed and (unsegmented := float(np.mean([one["unsegmented"] for one in mixed]))):
+        segmented = float(np.mean([one["segmented"] for one in mixed])) / unsegmented
+        made.append(
+            _bar("regret on mixed traffic with segments, share of that without", segmented, "<= .5", high=0.5)
+        )
+    return made
+
+
+def _hopeless(one: Verdict) -> bool:
+    """Whether nobody can know who is best: transfer or votes at chance, adversarial judges below it."""
+    window = one.window
+    below = _ADVERSARIAL in window.target and float(window.accuracy.mean()) < _BELOW_CHANCE
+    return window.control or window.target in _CHANCE_POOLS or below
+
+
+def _beats(name: str, verdicts: Sequence[Verdict]) -> Bar:
+    """Regret below every single measure's, each compared on the targets where it has a value."""
+    pairs = {}
+    for measure in NAMES:
+        there = [one for one in verdicts if one.window.measures[measure] is not None]
+        if there:
+            own, other = (
+                _mean(there, lambda one: one.default.regret),
+                _mean(there, partial(_figure, name=measure, figure="regret")),
+            )
+            pairs[measure] = (own or 0.0, other or 0.0)
+    nearest = min(pairs, key=lambda measure: pairs[measure][1] - pairs[measure][0])
+    own, other = pairs[nearest]
+    wanted = f"below every measure's; nearest: {nearest} {other:.4f} ({own:.4f} there)"
+    if _FLAT in pairs:
+        wanted += f"; flat consensus {pairs[_FLAT][1]:.4f}"
+    return Bar(
+        name,
+        _mean(verdicts, lambda one: one.default.regret),
+        wanted,
+        all(mine < theirs for mine, theirs in pairs.values()),
     )
-    yield _bar(
-        "abstains elsewhere",
-        "<= 0.20",
-        lambda value: value <= 0.2,
-        _mean(float(verdict.state not in SURE) for verdict in good),
-    )
-    yield _bar(
-        "regret when sure, share of the regret when not",
-        "<= 0.667",
-        lambda value: value <= 2 / 3,
-        sure / unsure if sure is not None and unsure else None,
-    )
-    yield _bar(
-        "OK where transfer is at chance",
-        "0",
-        lambda value: value == 0,
-        _mean(float(verdict.state is State.OK) for verdict in hopeless),
-    )
-    mixed = [verdict.segments for verdict in verdicts if verdict.segments]
-    unsegmented = _mean(one["unsegmented"] for one in mixed)
-    yield _bar(
-        "regret on mixed traffic with segments, share of that without",
-        "<= 0.5",
-        lambda value: value <= 0.5,
-        (_mean(one["segmented"] for one in mixed if "segmented" in one) or 0.0) / unsegmented
-        if unsegmented and all("segmented" in one for one in mixed)
-        else None,
+
+
+def _near_best(verdicts: Sequence[Verdict]) -> Bar:
+    """Sources on which regret is within .01 of the best single measure's."""
+    near = []
+    for source in sorted({one.window.source for one in verdicts}):
+        found = figures([one for one in verdicts if one.window.source == source])
+        best = min(of["regret"] for of in found["measures"].values() if of["regret"] is not None)
+        near.append(found["regret"] <= best + 0.01)
+    return _bar("sources within .01 of the best measure's regret", float(np.mean(near)), ">= .70", 0.7)
+
+
+def _bar(name: str, value: float | None, wanted: str, low: float = -np.inf, high: float = np.inf) -> Bar:
+    return Bar(name, value, wanted, None if value is None else low <= value <= high)
+
+
+def _least(kinds: Mapping[str, Any], key: str) -> float | None:
+    return min(
+        (one[key] for name, one in kinds.items() if name != "all" and one[key] is not None), default=None
     )
 
 
-def _bar(name: str, wanted: str, holds: Callable[[float], bool], value: float | None) -> Bar:
-    return Bar(name, value, wanted, None if value is None else holds(value))
+def _figure(one: Verdict, name: str, figure: str) -> float | None:
+    found = one.window.measures[name]
+    return None if found is None else getattr(found, figure)
 
 
-def _means(scores: Sequence[Score]) -> dict[str, float | None]:
-    return {figure: _mean(getattr(score, figure) for score in scores) for figure in _FIGURES}
+def _mean(verdicts: Sequence[Verdict], of: Callable[[Verdict], float | None]) -> float | None:
+    """Mean over sources of the mean over their targets; None where nothing is known."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for one in verdicts:
+        if (value := of(one)) is not None:
+            values[one.window.source].append(value)
+    return float(np.mean([np.mean(some) for some in values.values()])) if values else None
 
 
-def _over(figures: Mapping[str, Any], workloads: Sequence[str], key: str) -> float | None:
-    """The default ranking's figure averaged over workloads; None where one is missing."""
-    if not set(workloads) <= set(figures):
-        return None
-    return _mean(figures[workload]["default"][key] for workload in workloads)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
+def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def _share(values: Iterable[bool]) -> float | None:
+    known = list(values)
     return float(np.mean(known)) if known else None
+
+
+def _ratio(one: float | None, other: float | None) -> float | None:
+    return one / other if one is not None and other else None

@@ -24,7 +24,7 @@ def joined(
     served = {_place(candidate) for candidate in every.values()}
     left_out = []
     for candidate in found:
-        if candidate.v2 is not None and _place(candidate) in served:
+        if candidate.model.behind is not None and _place(candidate) in served:
             continue
         if candidate.name in every or len(every) >= MAX_CANDIDATES:
             left_out.append(candidate.name)
@@ -34,5 +34,6 @@ def joined(
 
 
 def _place(candidate: Candidate) -> tuple[str, str] | None:
-    """Of its model behind a server."""
-    return (candidate.v2.url, candidate.v2.model) if candidate.v2 else None
+    """Server and name of a model behind a server; None where the scoring process runs it."""
+    behind = candidate.model.behind
+    return (behind.url, behind.model) if behind else None

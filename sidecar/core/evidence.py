@@ -30,6 +30,7 @@ class TargetStatistics:
         reference: counts [T, BINS], scaled by each partition itself.
         pooled: counts [T, BINS + 2], scaled by the source's range.
         feature_counts: [T, d, FEATURE_BINS], by the source's quantile edges.
+        histogram: the same of all `items` together, those that fill no partition too [d, FEATURE_BINS].
         shifts: raw-unit shift of each partition's mean [T], see `sidecar.estimation.measures.shift`.
         fourier: mean random Fourier features of each partition [T, 2 FOURIER_FREQUENCIES]; [T, 0]
             where the profile has none.
@@ -46,6 +47,7 @@ class TargetStatistics:
     reference: Array
     pooled: Array
     feature_counts: Array
+    histogram: Array
     shifts: Floats
     fourier: Floats
     words: Array
@@ -59,13 +61,13 @@ class SourceThresholds:
         pooled: 95 % quantile between two partitions' pooled histograms, nats.
         nearest: squared Hellinger distance of each partition's pooled histogram to the nearest
             other one's [S], above 0.
-        features: 95 % quantile between a partition's feature histogram and the rest of the source,
-            nats [d]; [0] without binned features.
+        columns: 95 % quantile between a partition's histogram of a column and the rest of the source,
+            nats, by column as `sidecar.estimation.measures.columns` has them; [0] without binned features.
     """
 
     pooled: float
     nearest: Floats
-    features: Floats
+    columns: Floats
 
 
 @dataclass(frozen=True)

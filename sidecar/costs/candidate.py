@@ -145,12 +145,13 @@ class Costs:
 
         So it is behind a server, where the way there was timed too, and in a session with entries of its own.
         """
-        if candidate.onnx is None or candidate.onnx.session:
+        options = candidate.model.shadow_options
+        if options is None:
             return None
         shadow = shadow_configuration(
-            threads=candidate.onnx.threads or self._shadow_threads,
+            threads=options.threads or self._shadow_threads,
             batch_size=timing.batch_size,
-            provider=candidate.onnx.provider,
+            provider=options.provider,
         )
         return _shift(models, codes, timing, shadow)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import random
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from pilotfish.internal.v1 import scoring_pb2
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from sidecar.config import Candidate, Config, Endpoint, load_config, schema
+from sidecar.config import Config, Endpoint, load_config, schema
 from sidecar.config.units import split_address
 from sidecar.config.watch import FileWatch
 from sidecar.core.errors import InvalidError, PilotfishError, UnavailableError
@@ -32,13 +31,13 @@ from sidecar.serving.capture.push.traffic import TrafficService
 from sidecar.serving.control.desired import DesiredState
 from sidecar.serving.control.discovery import Discovery
 from sidecar.serving.control.listeners import Listeners
+from sidecar.serving.incumbent.opening import open_incumbent
 from sidecar.serving.link import ScoringLink
 from sidecar.serving.telemetry.capture_notices import CaptureNotices
 from sidecar.serving.telemetry.metrics import Metrics, Reading
 from sidecar.serving.telemetry.ranking_notices import RankingNotices
 
 if TYPE_CHECKING:
-    from sidecar.inference.onnx import OnnxModel
     from sidecar.telemetry.traces import Traces
 
 _WATCH_S = 1.0
@@ -46,21 +45,6 @@ _WATCH_S = 1.0
 _FEW = 5
 
 log = structlog.get_logger("pilotfish")
-
-
-def _open_incumbent(incumbent: Candidate) -> OnnxModel:
-    """The model that answers where there is no upstream."""
-    # The runtime's 30 MiB are for those who have it answer.
-    from sidecar.inference.onnx import OnnxModel  # noqa: PLC0415
-
-    onnx = incumbent.onnx
-    assert onnx is not None, "an endpoint refuses others"  # noqa: S101 - for mypy
-    return OnnxModel(
-        onnx.path,
-        threads=onnx.threads or threads_within(math.inf),
-        options=onnx.session,
-        provider=onnx.provider,
-    )
 
 
 def _open_traces(settings: schema.Traces) -> Traces | None:
@@ -96,7 +80,7 @@ class Sidecar:
         self.link = ScoringLink(config, self._hear)
         self._traces = _open_traces(config.traces)
         self._intakes: dict[str, Intake] = {}
-        self.listeners = Listeners(_open_incumbent)
+        self.listeners = Listeners(open_incumbent)
         self._ranking = RankingService(self, self.board, max_watchers=config.serve.max_watchers)
         self._notices = CaptureNotices(time.monotonic)
         self._ranking_notices = RankingNotices()
@@ -109,7 +93,7 @@ class Sidecar:
         registry.register(Metrics(self._read))
         ProcessCollector(registry=registry)
         self.http = http.HttpServer(
-            http.application(registry, self._missing, self.listeners.event_sink),
+            http.application(registry, self._missing, self.listeners.at_path),
             *split_address(config.serve.http),
         )
 

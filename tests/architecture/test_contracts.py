@@ -18,7 +18,7 @@ VIOLATIONS = {
         "wire/planted.py",
         "import sidecar.estimation.ranking.decision",
     ),
-    "the configuration knows core and the table of measures only": (
+    "the configuration knows core only": (
         "config/planted.py",
         "import sidecar.estimation.accuracy",
     ),
@@ -35,6 +35,10 @@ VIOLATIONS = {
     "captures share their core only": (
         "serving/capture/mirror/planted.py",
         "import sidecar.serving.capture.ext_proc",
+    ),
+    "runners know no other runner": (
+        "scoring/runners/onnx/planted.py",
+        "import sidecar.scoring.runners.v2.model",
     ),
     "scoring: from the program down to the runners": (
         "scoring/runners/planted.py",

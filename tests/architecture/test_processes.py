@@ -20,9 +20,9 @@ ROOMS = {
     "sidecar.scoring.__main__": SHARED | {"formats", "scoring"},
 }
 # Of the numeric rooms, what is used where. The serving process decides anew by a caller's preference, tells
-# how far rankings lie apart and what a candidate would cost; the schema checks measures by their table.
+# how far rankings lie apart and what a candidate would cost.
 NUMERIC = {
-    "sidecar.serving.serve": {"frontier", "measures", "performance", "ranking"},
+    "sidecar.serving.serve": {"frontier", "performance", "ranking"},
     "sidecar.scoring.__main__": {"accuracy", "frontier", "measures", "performance", "ranking"},
 }
 RANKING = {
@@ -77,6 +77,7 @@ def test_a_process_uses_what_it_may_load(module: str) -> None:
         ("sidecar.serving.serve", "sidecar.scoring.worker"),
         ("sidecar.serving.serve", "sidecar.tools.cli.check"),
         ("sidecar.serving.serve", "sidecar.estimation.accuracy.ranks"),
+        ("sidecar.serving.serve", "sidecar.estimation.measures.table"),
         ("sidecar.serving.serve", "sidecar.estimation.ranking.order"),
         ("sidecar.scoring.__main__", "sidecar.serving.link"),
         ("sidecar.scoring.__main__", "sidecar.tools.cli"),

@@ -195,7 +195,8 @@ def test_envoy_copies_its_fraction_and_the_sampler_takes_its_share_of_that(place
 
 def test_the_filter_for_istio_copies_its_fraction(place: Starter) -> None:
     def as_in_istio(config: dict[str, Any]) -> None:
-        _, inserted = mesh.envoy_filter(("app", "a"), ("127.0.0.1", 1), FRACTION)["spec"]["configPatches"]
+        filtered = mesh.envoy_filter(("app", "a"), ("127.0.0.1", 1), FRACTION, capture="observer")
+        _, inserted = filtered["spec"]["configPatches"]
         manager = manager_of(config)
         manager["http_filters"][0] = inserted["patch"]["value"]
         for route in manager["route_config"]["virtual_hosts"][0]["routes"]:

@@ -18,7 +18,7 @@ from sidecar.config.schema import V2
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array
 from sidecar.formats.profile import read_profile
-from sidecar.scoring.runners.opening import served_model
+from sidecar.scoring.runners.v2.opening import served_model
 from tests.components.following import assert_candidates_follow
 from tests.components.held import assert_nothing_is_left, held
 from tests.components.rankings import assert_ranked_as_in_process

@@ -11,7 +11,7 @@ from pilotfish.v1 import traffic_pb2
 from tritonclient.grpc import service_pb2
 
 from sidecar.core.tensors import Array
-from sidecar.serving.capture.proxy.embedded import encode_response
+from sidecar.serving.incumbent.server import encode_response
 from sidecar.wire.v2.codec import decode_observation, decode_response
 from sidecar.wire.v2.elements import RejectReason, UnreadableError, datatype_of, to_raw
 

@@ -13,7 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, TensorSpec
-from sidecar.serving.capture.proxy.embedded import EmbeddedServer
+from sidecar.serving.incumbent.server import EmbeddedServer
 from sidecar.wire.v2.codec import decode_observation
 from tests.support.running_proxy import RunningProxy
 

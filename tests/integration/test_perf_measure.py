@@ -15,7 +15,7 @@ import pytest
 
 from sidecar.core.errors import InvalidError, UnavailableError
 from sidecar.inference.onnx import OnnxModel
-from sidecar.serving.capture.proxy.embedded import EmbeddedServer
+from sidecar.serving.incumbent.server import EmbeddedServer
 from sidecar.tools.cli.perf import app
 from sidecar.tools.records.performance_table import read_tables
 from tests.support.models import DigitsModels

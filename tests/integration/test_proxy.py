@@ -22,7 +22,8 @@ from sidecar.core.errors import UnavailableError
 from sidecar.core.tensors import Array
 from sidecar.serving.capture.core.http2 import PREFACE
 from sidecar.serving.capture.core.intake import Intake, Sampling
-from sidecar.serving.capture.proxy.proxy import Proxy
+from sidecar.serving.capture.core.relay_server import RelayServer
+from sidecar.serving.capture.proxy.observer import ConnectionObserver
 from sidecar.wire.v2.codec import decode_observation
 from tests.support.running_proxy import WAIT_S, RunningProxy
 from tests.support.v2_upstream import Upstream, V2Message
@@ -360,10 +361,10 @@ async def _watch(proxy: RunningProxy, intakes: dict[str, Intake]) -> None:
 
 def test_listening_and_closing() -> None:
     async def live() -> None:
-        first = Proxy("127.0.0.1:0", "127.0.0.1:1", {})
+        first = RelayServer("127.0.0.1:0", "127.0.0.1:1", {}, key="proxy.listen", observe=ConnectionObserver)
         await first.close(0.0)
         await first.start()
-        second = Proxy(first.address, "127.0.0.1:1", {})
+        second = RelayServer(first.address, "127.0.0.1:1", {}, key="proxy.listen", observe=ConnectionObserver)
         with pytest.raises(UnavailableError, match=r"change `proxy\.listen`"):
             await second.start()
         await second.close(0.0)

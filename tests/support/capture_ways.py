@@ -29,9 +29,9 @@ from sidecar.serving.api.http import HttpServer, application
 from sidecar.serving.capture.cloudevents.cloud_events import REQUEST, RESPONSE, EventSink
 from sidecar.serving.capture.core.counts import CaptureCounts
 from sidecar.serving.capture.core.intake import Intake
+from sidecar.serving.capture.core.listener import Listener
 from sidecar.serving.capture.ext_proc.ext_proc import PROCESS
 from sidecar.serving.capture.rest.rest import RestObserver
-from sidecar.serving.control.listeners import Listener
 from sidecar.wire.v2.elements import datatype_of, to_raw
 from tests.support.rest_upstream import running_rest_upstream
 from tests.support.running_proxy import WAIT_S, RunningCapture, RunningProxy, running_mirror, running_observer

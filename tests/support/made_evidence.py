@@ -70,6 +70,7 @@ def target(rows: Floats, source: SourceProfile) -> TargetStatistics:
         feature_counts=stacked(
             [feature_counts(part, source.feature_edges) for part in parts], rows.shape[1], FEATURE_BINS
         ),
+        histogram=feature_counts(rows, source.feature_edges),
         shifts=np.array(
             [standardised_shift(part.mean(axis=0), source.mean, source.variance) for part in parts]
         ),

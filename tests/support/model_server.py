@@ -16,7 +16,7 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, TensorSpec
 from sidecar.inference.onnx import OnnxModel
-from sidecar.serving.capture.proxy.embedded import encode_response
+from sidecar.serving.incumbent.server import encode_response
 from sidecar.wire.v2.codec import request_inputs
 from sidecar.wire.v2.elements import datatype_of
 

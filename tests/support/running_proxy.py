@@ -13,14 +13,14 @@ from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.serving.capture.core.copies import CopyServer
 from sidecar.serving.capture.core.intake import Accounting, Intake
+from sidecar.serving.capture.core.listener import Listener
 from sidecar.serving.capture.core.messages import Memory
+from sidecar.serving.capture.core.relay import Observer
+from sidecar.serving.capture.core.relay_server import RelayServer
 from sidecar.serving.capture.core.watchlist import Watchlist
 from sidecar.serving.capture.ext_proc import ext_proc
 from sidecar.serving.capture.mirror import mirror
 from sidecar.serving.capture.proxy.observer import ConnectionObserver
-from sidecar.serving.capture.proxy.proxy import Proxy
-from sidecar.serving.capture.proxy.relay import Observer
-from sidecar.serving.control.listeners import Listener
 
 WAIT_S = 30.0
 
@@ -108,7 +108,7 @@ class RunningCapture(Generic[Capture_co]):
         return self.intakes[model].counts
 
 
-class RunningProxy(RunningCapture[Proxy]):
+class RunningProxy(RunningCapture[RelayServer]):
     """A proxy in front of an upstream."""
 
     def __init__(
@@ -118,7 +118,12 @@ class RunningProxy(RunningCapture[Proxy]):
         *,
         observe: Callable[[Watchlist, Memory], Observer] = ConnectionObserver,
     ) -> None:
-        super().__init__(lambda intakes: Proxy("127.0.0.1:0", upstream, intakes, observe=observe), models)
+        super().__init__(
+            lambda intakes: RelayServer(
+                "127.0.0.1:0", upstream, intakes, key="proxy.listen", observe=observe
+            ),
+            models,
+        )
         self.proxy = self.capture
 
 

@@ -1,114 +1,40 @@
-"""The models that could serve: what runs them, what they cost, where more of them are found."""
+"""The models that could serve: what runs them, what they cost, where more of them are found.
+
+`Candidate` is also the table of runners as everybody but the scoring process needs it: a row is a field whose
+class is a `RunnerSection`. A runner is two halves as a capture is, for the reasons that
+`sidecar.config.schema.captures.table` gives. Its section, one file of `sidecar.config.schema.runners` and one
+row here, is what both processes, the command line and the chart read. Its implementation, a folder of
+`sidecar.scoring.runners` and one row of the table there, is what the serving process does not load. A test
+compares the two tables.
+"""
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
-    StringConstraints,
     field_validator,
     model_validator,
 )
 
+from sidecar.config.schema.runners.onnx import Onnx
+from sidecar.config.schema.runners.section import RunnerSection
+from sidecar.config.schema.runners.v2 import V2, V2Server
 from sidecar.config.schema.section import Name, ObjectiveName, Positive, Section
-from sidecar.config.units import Address, FilePath, Seconds
+from sidecar.config.units import FilePath, Seconds
 from sidecar.core.preference.objectives import ACCURACY
-from sidecar.core.providers import PROVIDERS
 from sidecar.core.ranking import Estimate
 
 MAX_CANDIDATES = 256
 _MODEL_NAME = "{model}"
-
-
-def _known_provider(name: str) -> str:
-    if name not in PROVIDERS:
-        raise ValueError(f"there is no provider {name!r}; there is {', '.join(PROVIDERS)}")
-    return name
-
-
-class Onnx(Section):
-    """A model that onnxruntime runs in the scoring process."""
-
-    path: FilePath = Field(description="the .onnx file; relative to the configuration file")
-    threads: int | None = Field(
-        default=None,
-        ge=1,
-        le=64,
-        description="intra-op threads; default: what cpu_share and the cgroup allow",
-    )
-    batch: int = Field(default=32, ge=1, le=4096, description="items given to the model at once")
-    provider: Annotated[str, AfterValidator(_known_provider)] = Field(
-        default="cpu",
-        json_schema_extra={"enum": [*PROVIDERS]},
-        description="what runs it; another one needs an onnxruntime that has it, and takes of an accelerator",
-    )
-    inputs: dict[str, str] = Field(
-        default_factory=dict, description="request tensor by model input, where the names differ"
-    )
-    session: dict[str, str] = Field(
-        default_factory=dict, description="onnxruntime session configuration entries"
-    )
-
-
-class Tls(Section):
-    """PEM files for a connection; an empty section trusts the system's roots."""
-
-    ca: FilePath | None = Field(default=None, description="roots to trust; default: the system's")
-    cert: FilePath | None = Field(default=None, description="the client's own certificate, with `key`")
-    key: FilePath | None = Field(default=None, description="of `cert`")
-
-    @model_validator(mode="after")
-    def _both(self) -> Self:
-        if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key go together: give both or none")
-        return self
-
-
-class _Behind(Section):
-    """How a server of the Open Inference Protocol is asked, whichever of its models."""
-
-    url: Address = Field(description="HOST:PORT of the server's gRPC port")
-    batch: int = Field(
-        default=32, ge=1, le=4096, description="items in one request; fewer where the server allows no more"
-    )
-    in_flight: int = Field(default=2, ge=1, le=64, description="requests under way at once, at most")
-    per_second: Positive = Field(default=100.0, description="requests begun in a second, at most")
-    deadline: Seconds = Field(
-        default=5.0, description="seconds, or with a unit; a request that takes longer has failed"
-    )
-    inputs: dict[str, str] = Field(
-        default_factory=dict, description="request tensor by model input, where the names differ"
-    )
-    output: str | None = Field(
-        default=None, description="the tensor with the classes, where the profile has another name for it"
-    )
-    labels: tuple[str, ...] = Field(
-        default=(),
-        description="class names in the order of the served output, where that is not the profile's",
-    )
-    shared_memory: bool = Field(
-        default=False,
-        description="inputs go through system shared memory; needs a server on the same node that has it",
-    )
-    tls: Tls | None = Field(default=None, description="default: plain text")
-    # What HTTP/2 allows, but for what gRPC keeps to itself.
-    metadata: dict[
-        Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.][a-z0-9_.-]{0,63}$")],
-        Annotated[str, StringConstraints(pattern=r"^[ -~]*$")],
-    ] = Field(default_factory=dict, description="sent with every request, by lower-case key")
-
-
-class V2(_Behind):
-    """A model behind a server of the Open Inference Protocol: Triton, MLServer, KServe and others."""
-
-    model: str = Field(min_length=1, description="its name there")
-    version: str = Field(default="", description="default: the server's choice")
 
 
 class Performance(Section):
@@ -156,6 +82,7 @@ class Candidate(Section):
     profile: FilePath = Field(
         description="built by `pilotfish profile build`; relative to the configuration file"
     )
+    # The table of runners; a candidate has one of them.
     onnx: Onnx | None = Field(default=None, description="runs in the scoring process; or else `v2`")
     v2: V2 | None = Field(default=None, description="runs behind a server; or else `onnx`")
     performance: Performance | None = Field(
@@ -178,25 +105,33 @@ class Candidate(Section):
 
     @model_validator(mode="after")
     def _one_model(self) -> Self:
-        if (self.onnx is None) == (self.v2 is None):
-            raise ValueError("give one of onnx, v2")
+        if sum(getattr(self, name) is not None for name in RUNNERS) != 1:
+            raise ValueError(f"give one of {', '.join(RUNNERS)}")
         return self
 
     @property
-    def model(self) -> Onnx | V2:
+    def model(self) -> RunnerSection:
         """What answers for it."""
-        if self.onnx is not None:
-            return self.onnx
-        assert self.v2 is not None, "validated"  # noqa: S101 - for mypy
-        return self.v2
+        settings: RunnerSection = next(
+            given for name in RUNNERS if (given := getattr(self, name)) is not None
+        )
+        return settings
 
     @property
     def files(self) -> tuple[Path, ...]:
         """What it is opened from."""
-        if isinstance(self.model, Onnx):
-            return self.profile, self.model.path
-        tls = self.model.tls or Tls()
-        return self.profile, *(path for path in (tls.ca, tls.cert, tls.key) if path is not None)
+        return self.profile, *self.model.files
+
+
+RUNNERS: Final[Mapping[str, type[RunnerSection]]] = MappingProxyType(
+    {
+        name: part
+        for name, field in Candidate.model_fields.items()
+        for part in typing.get_args(field.annotation)
+        if isinstance(part, type) and issubclass(part, RunnerSection)
+    }
+)
+"""The section of every runner, by its key."""
 
 
 def _for_each_model(path: Path) -> Path:
@@ -205,7 +140,7 @@ def _for_each_model(path: Path) -> Path:
     return path
 
 
-class Discover(_Behind):
+class Discover(V2Server):
     """Candidates that come and go with the models that a server says are ready."""
 
     models: str = Field(
@@ -223,7 +158,7 @@ class Discover(_Behind):
 
     def candidate(self, model: str) -> Candidate:
         """The candidate that a model of the server is; `is_name` holds for it."""
-        options = {name: getattr(self, name) for name in _Behind.model_fields}
+        options = {name: getattr(self, name) for name in V2Server.model_fields}
         return Candidate(
             name=model,
             profile=Path(str(self.profiles).replace(_MODEL_NAME, model)),

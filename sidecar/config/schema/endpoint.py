@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from sidecar.config.schema.candidate import MAX_CANDIDATES, Candidate, Discover
-from sidecar.config.schema.capture import Capture
+from sidecar.config.schema.captures.table import Capture
 from sidecar.config.schema.ranking import Ranking
 from sidecar.config.schema.section import Name, Section
 from sidecar.config.schema.window import Input, Output, Sample, Segments, Window
@@ -46,10 +46,11 @@ class Endpoint(Section):
 
     @model_validator(mode="after")
     def _somebody_answers(self) -> Self:
-        behind_a_server = {one.name for one in self.candidates if one.v2 is not None}
-        ways = (capture.proxy for capture in self.capture)
-        if self.incumbent in behind_a_server and any(way and way.upstream is None for way in ways):
-            raise ValueError(
-                f"the incumbent {self.incumbent!r} is behind a server: name that as the proxy's upstream"
-            )
+        asking = [capture.way for capture in self.capture if capture.settings.asks_incumbent]
+        for one in self.candidates if asking else ():
+            if one.name == self.incumbent and not one.model.answers_live:
+                place = "is behind a server" if one.model.behind else "runs in the scoring process alone"
+                raise ValueError(
+                    f"the incumbent {self.incumbent!r} {place}: name that as the {asking[0]}'s upstream"
+                )
         return self

@@ -10,16 +10,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from sidecar.config.schema.section import Finite, ObjectiveName, Section
 from sidecar.config.units import Seconds
 from sidecar.core.errors import InvalidError
+from sidecar.core.measure_names import DEFAULT, known_measure
 from sidecar.core.preference.constraints import Constraint as Bound
 from sidecar.core.preference.objectives import DIRECTIONS
 from sidecar.core.preference.preference import Order, Preference
 from sidecar.core.preference.value import Lexicographic, WeightedProduct, default_weights
-from sidecar.estimation.measures.table import DEFAULT, find_measure
 
 
 def _measure(name: str) -> str:
     try:
-        return find_measure(name).name
+        return known_measure(name)
     except InvalidError as error:
         raise ValueError(str(error)) from error
 
@@ -141,6 +141,13 @@ class Ranking(Section):
         gt=0,
         lt=0.5,
         description="probability, over all rounds together, that the recommended candidate changes in vain",
+    )
+    tolerance: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="accuracy; a ranking says OK when its first candidate loses at most this to the best one with "
+        "probability 0.9",
     )
     measures: tuple[MeasureName, ...] = Field(
         default=DEFAULT, description="what ExplainCandidate shows; `pilotfish measures` lists all"

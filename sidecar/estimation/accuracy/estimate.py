@@ -1,52 +1,64 @@
 """From the candidates' answers to estimated accuracy, with draws that say how sure it is.
 
-The consensus of the votes stands for the labels that nobody has. The draws redraw the items and the
-right answers that nobody saw, and add the errors that consensus had on benchmark domains. Like
-every label-free estimate, this one has no guarantee without assumptions on the shift.
+The consensus of the votes and the pooled probabilities stand for the labels that nobody has. Like every
+label-free estimate, this one has no guarantee without assumptions on the shift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from sidecar.core.evidence import Evidence
 from sidecar.core.ranking import Estimate
 from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.accuracy.error_model import ErrorModel
-from sidecar.estimation.accuracy.ranks import spearman
+from sidecar.estimation.accuracy.errors import draw
+from sidecar.estimation.accuracy.learned import Learned, Signals
+from sidecar.estimation.accuracy.nearness import nearness
+from sidecar.estimation.accuracy.pooling import Pool, pool
 from sidecar.estimation.accuracy.support import Support
-from sidecar.estimation.measures.consensus import dawid_skene
-from sidecar.estimation.measures.likeness import beyond_chance
-from sidecar.estimation.measures.prior import confusion_prior
+from sidecar.estimation.measures.consensus import dawid_skene, one_coin
+from sidecar.estimation.measures.likeness import beyond_chance, pool_beyond_chance
+from sidecar.estimation.measures.prior import confusion_prior, validated_confusion
 
-# A candidate whose source is like the traffic brings its validation confusion with as much weight as
-# this share of the part's items has: a majority of strangers must not outvote it.
-VALIDATION_SHARE = 0.5
-# What a vote from a source that is not like the traffic counts where another candidate's source is.
-_STRANGER = 0.1
+# A candidate that was validated on such traffic brings its validation confusion with as much weight as this
+# share of the part's items has: a majority of strangers must not outvote it.
+_VALIDATION_SHARE: Final = 0.5
+# A vote counts by the candidate's validated skill where the traffic fits, but never nothing.
+_LEAST_SKILL: Final = 0.05
+# What a vote from elsewhere counts where another candidate's source is the traffic's own.
+_STRANGER: Final = 0.1
+# Beyond so many classes a confusion matrix has more cells than a window has items.
+_MOST_CONFUSED: Final = 64
 # Keeps every class possible in the first guess.
-_FIRST_ROOM = 1e-3
-_SAME = 1e-12
+_FIRST_ROOM: Final = 1e-3
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Correctness:
-    """How often each candidate is right under the consensus of one part of the window.
+    """How often each candidate is right under the consensus of one part of the window; C candidates.
 
     Attributes:
         items: in the part.
-        value: expected share of right answers [C].
-        draws: the same, redrawn, joint over candidates [B, C].
+        value: expected share of right answers under the consensus [C].
+        pooled: the same under the pooled probabilities [C].
+        agreement: weighted share of the others that answer alike [C].
+        promised: accuracy that calibrated confidence promises; NaN without a validation [C].
+        together: expected share of items that two candidates are both right about [C, C].
         chance: the share that blind answers of the same class shares would get right [C].
         right: expected correctness of each answer [C, items].
     """
 
     items: int
     value: Floats
-    draws: Floats
+    pooled: Floats
+    agreement: Floats
+    promised: Floats
+    together: Floats
     chance: Floats
     right: Floats
 
@@ -56,13 +68,11 @@ class AccuracyEstimate:
     """Estimated accuracies of all candidates together; C candidates, B draws.
 
     Attributes:
-        consensus: expected share of right answers under the consensus, uncorrected [C].
         value: estimated accuracy [C].
         draws: accuracy, redrawn; joint over candidates [B, C].
-        kappa: agreement with the consensus beyond chance [C].
+        kappa: each candidate's agreement with the consensus beyond chance [C].
     """
 
-    consensus: Floats
     value: Floats
     draws: Floats
     kappa: Floats
@@ -73,117 +83,154 @@ class AccuracyEstimate:
         low, high = np.quantile(self.draws[:, candidate], [(1 - level) / 2, (1 + level) / 2])
         return Estimate(value, min(float(low), value), max(float(high), value), level)
 
-    def order_risk(self, least: float) -> float:
-        """Chance that the order correlates less with the truth, by the draws; 0 to 1.
 
-        Args:
-            least: Spearman's correlation. Where either side orders nothing it counts as less.
-        """
-        found = [spearman(draw, self.value) for draw in self.draws]
-        return float(np.mean([one is None or one < least for one in found]))
+def vote_weights(evidence: Evidence, support: Support, shared: Floats) -> Floats:
+    """What each candidate's vote counts: by nearness of its source, by validated skill where traffic fits.
+
+    Args:
+        evidence: of at least one candidate.
+        support: what the inputs say of each.
+        shared: a candidate's share in the vote that it has together with its near-duplicates [C].
+
+    Returns:
+        above 0 [C].
+    """
+    skills = np.array([_skill(validated_confusion(one, evidence.labels)) for one in evidence.profiles])
+    near = nearness(support.distances)
+    fit = np.where(np.isfinite(skills), support.fit, 0.0)
+    skilled = np.clip(np.nan_to_num(skills), _LEAST_SKILL, 1)
+    # Where the traffic is a source's own, candidates from elsewhere must not outvote those that know it.
+    stranger = 1 - (1 - _STRANGER) * fit.max()
+    return np.asarray(shared * (near * (1 - fit) * stranger + skilled * fit))
 
 
-def correctness(
-    evidence: Evidence, support: Support, weights: Floats, rng: np.random.Generator, draws: int
-) -> Correctness:
-    """Judges the candidates by the consensus of their votes.
+def correctness(evidence: Evidence, support: Support, shared: Floats) -> Correctness:
+    """Judges the candidates by the consensus of their votes, deterministically.
 
     Args:
         evidence: at least one item and one candidate.
         support: what the inputs say of each.
-        weights: how much of a vote each candidate has [C].
-        rng: for the draws; equal states give equal draws, whatever the order of the items.
-        draws: how many.
+        shared: a candidate's share in the vote that it has together with its near-duplicates [C].
 
     References:
-        Dawid & Skene 1979 for the consensus; Efron 1979 for the paired bootstrap over items.
+        Dawid & Skene 1979 for the consensus.
     """
-    votes = evidence.votes
-    items = votes.shape[1]
-    patterns, place, counts = np.unique(votes, axis=1, return_inverse=True, return_counts=True)
-    if support.fits.any():
-        weights = np.where(support.strange, weights * _STRANGER, weights)
+    weights = vote_weights(evidence, support, shared)
     # A vote of less than one blurs the consensus: the strongest is whole.
     weights = weights / weights.max()
-    # Probabilities say more than votes where the first guess decides which optimum is found.
-    leaning: Floats = np.tensordot(weights, evidence.probabilities, axes=1)
-    first: Floats = np.stack([np.bincount(place.ravel(), one, len(counts)) for one in leaning.T], axis=1)
-    prior = confusion_prior(
-        evidence.profiles, evidence.labels, support.fits * support.trust * VALIDATION_SHARE, items
+    pooled = pool(evidence, weights)
+    right, classes, patterns, counts, place = _consensus(evidence, support, weights, pooled)
+    items = evidence.votes.shape[1]
+    alike = np.stack([((patterns == one) * counts).sum(axis=1) for one in patterns]) / items
+    together = np.stack(
+        [
+            ((patterns == one) * (counts * of_one)).sum(axis=1)
+            for one, of_one in zip(patterns, right, strict=True)
+        ]
     )
-    consensus = dawid_skene(patterns, prior, weights, counts, first + _FIRST_ROOM)
-    right = consensus.posterior[np.arange(len(counts)), patterns]
-    drawn = _resample(counts, draws, rng) @ right.T
-    noise = _answer_noise(patterns, consensus.posterior, counts, rng, draws)
-    shares = np.stack([np.bincount(one, minlength=len(evidence.labels)) for one in votes]) / items
+    others = weights.sum() - weights
+    shares = np.stack([np.bincount(one, minlength=len(classes)) for one in evidence.votes]) / items
     return Correctness(
         items=items,
         value=right @ counts / items,
-        draws=np.clip((drawn + noise) / items, 0, 1),
-        chance=shares @ (counts @ consensus.posterior / items),
-        right=right[:, place.ravel()],
+        pooled=pooled.right,
+        agreement=np.where(others > 0, (alike @ weights - weights) / np.maximum(others, _ROUNDING), 1.0),
+        promised=pooled.promised,
+        together=(together + together.T) / (2 * items),
+        chance=shares @ classes,
+        right=right[:, place],
     )
 
 
 def estimate_accuracy(
     parts: Sequence[Correctness],
-    votes: Array,
+    evidence: Evidence,
     support: Support,
-    model: ErrorModel,
+    learned: Learned,
     rng: np.random.Generator,
+    draws: int,
 ) -> AccuracyEstimate:
-    """Weighs the parts of a window by their items, and corrects by what consensus gets wrong elsewhere.
+    """Weighs the parts of a window by their items, and turns them into accuracies with draws.
 
     Args:
-        parts: at least one; of the same candidates, with as many draws.
-        votes: of the whole window [C, n]; candidates that vote alike err alike.
-        support: what the inputs of the whole window say of each.
-        model: fitted on domains other than the one it is used on.
-        rng: for the errors of the model.
+        parts: at least one; of the same candidates.
+        evidence: of the whole window.
+        support: what the inputs of the whole window say of each candidate.
+        learned: on sources other than the window's.
+        rng: for the draws.
+        draws: how many, even.
     """
+    signals = signals_of(parts, evidence, support)
+    shares = np.array([part.items for part in parts]) / sum(part.items for part in parts)
+    chance = shares @ np.stack([part.chance for part in parts])
+    value, drawn = draw(signals, learned, rng, draws)
+    kappa = np.array([beyond_chance(*pair) for pair in zip(signals.consensus, chance, strict=True)])
+    return AccuracyEstimate(value, drawn, kappa)
+
+
+def signals_of(parts: Sequence[Correctness], evidence: Evidence, support: Support) -> Signals:
+    """Gathers what a window says of the candidates' accuracies; arguments as for `estimate_accuracy`."""
     shares = np.array([part.items for part in parts]) / sum(part.items for part in parts)
     consensus = shares @ np.stack([part.value for part in parts])
-    chance = shares @ np.stack([part.chance for part in parts])
-    draws = np.tensordot(shares, np.stack([part.draws for part in parts]), axes=1)
-    _, alike = np.unique(votes, axis=0, return_inverse=True)
-    kappa = np.array([beyond_chance(*pair) for pair in zip(consensus, chance, strict=True)])
-    value, drawn = model.corrected(consensus), model.drawn(draws, alike.ravel(), rng)
-    known = support.fits & np.isfinite(support.validation)
-    # Skill moves with a candidate to traffic of another class mix; a share of right answers does not.
-    skilled = chance + np.where(known, support.validation, 0.0) * (1 - chance)
-    # How much it counts is not known either: where it contradicts the consensus the draws lie between them.
-    weight = known * model.validated * support.trust
-    drawn_weight = weight * rng.uniform(0, 2, size=(len(drawn), 1))
-    return AccuracyEstimate(
-        consensus,
-        value + weight * (skilled - value),
-        np.clip(drawn + drawn_weight * (skilled - drawn), 0, 1),
-        kappa,
+    together = np.tensordot(shares, np.stack([part.together for part in parts]), axes=1)
+    validations = [None if one is None else one.validation for one in evidence.profiles]
+    return Signals(
+        items=sum(part.items for part in parts),
+        classes=len(evidence.labels),
+        consensus=consensus,
+        pooled=shares @ np.stack([part.pooled for part in parts]),
+        agreement=shares @ np.stack([part.agreement for part in parts]),
+        kappa=pool_beyond_chance(evidence.votes, len(evidence.labels)) if len(consensus) > 1 else 0.0,
+        correlation=_correlation(together - np.outer(consensus, consensus)),
+        fit=support.fit,
+        promised=shares @ np.stack([part.promised for part in parts]),
+        validation_rows=np.array([0 if one is None else one.rows for one in validations], dtype=np.float64),
     )
 
 
-def _answer_noise(
-    votes: Array, posterior: Floats, counts: Array, rng: np.random.Generator, draws: int
-) -> Floats:
-    """Draws how far the counts of right answers lie from their expectation, shape [draws, C].
+def _consensus(
+    evidence: Evidence, support: Support, weights: Floats, pooled: Pool
+) -> tuple[Floats, Floats, Array, Array, Array]:
+    """Expected correctness by pattern of votes, class shares, the patterns, their counts, each item's."""
+    votes = evidence.votes
+    items, classes = votes.shape[1], len(evidence.labels)
+    patterns, place, counts = np.unique(votes, axis=1, return_inverse=True, return_counts=True)
+    place = place.ravel()
+    validated = support.fit * _VALIDATION_SHARE
+    if classes > _MOST_CONFUSED:
+        confusions = [validated_confusion(one, evidence.labels) for one in evidence.profiles]
+        rows = np.array([one.sum() for one in confusions])
+        known = np.array([one.trace() for one in confusions]) / np.maximum(rows, 1)
+        right = one_coin(
+            patterns, classes, weights, counts, known, np.where(rows > 0, validated * items, 0.0)
+        )
+        voted = np.bincount(patterns.ravel(), (right * counts).ravel(), minlength=classes)
+        return right, voted / max(voted.sum(), _ROUNDING), patterns, counts, place
+    # Probabilities say more than votes where the first guess decides which optimum is found.
+    first = np.stack([np.bincount(place, one, len(counts)) for one in pooled.leaning.T], axis=1)
+    prior = confusion_prior(evidence.profiles, evidence.labels, validated, items)
+    found = dawid_skene(patterns, prior, weights, counts, np.asarray(first + _FIRST_ROOM))
+    return (
+        found.posterior[np.arange(len(counts)), patterns],
+        counts @ found.posterior / items,
+        patterns,
+        counts,
+        place,
+    )
 
-    Normal with the exact covariance of the counts when each item's right answer is drawn from its
-    posterior: two candidates that vote alike are right together.
-    """
-    right = posterior[np.arange(votes.shape[1]), votes]
-    together = np.zeros((len(votes), len(votes)))
-    for label in np.unique(votes):
-        chosen = votes == label
-        together += np.where(chosen, right * counts, 0.0) @ chosen.T
-    values, vectors = np.linalg.eigh(together - (right * counts) @ right.T)
-    # What is left of a zero eigenvalue would tell candidates apart that vote alike.
-    scale = np.sqrt(np.where(values > values[-1] * _SAME, values, 0.0))
-    return np.asarray((rng.standard_normal((draws, len(votes))) * scale) @ vectors.T)
+
+def _skill(confusion: Array) -> float:
+    """Cohen's kappa of validated answers with the true classes; NaN without any."""
+    total = confusion.sum()
+    if not total:
+        return float("nan")
+    shares = confusion / total
+    return beyond_chance(float(shares.trace()), float(shares.sum(axis=0) @ shares.sum(axis=1)))
 
 
-def _resample(counts: Array, draws: int, rng: np.random.Generator) -> Array:
-    """Draws as many items anew, with replacement; how often each pattern came, shape [draws, n]."""
-    pattern_of = np.repeat(np.arange(len(counts)), counts)
-    chosen = pattern_of[rng.integers(len(pattern_of), size=(draws, len(pattern_of)))]
-    cells = chosen + len(counts) * np.arange(draws)[:, None]
-    return np.bincount(cells.ravel(), minlength=draws * len(counts)).reshape(draws, -1)
+def _correlation(covariance: Floats) -> Floats:
+    deviations = np.sqrt(np.maximum(covariance.diagonal(), _ROUNDING))
+    found = covariance / np.outer(deviations, deviations)
+    # Where a candidate is surely right everywhere, or nowhere, nothing else is known of its errors.
+    np.fill_diagonal(found, 1.0)
+    return np.asarray(found)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from sidecar.core.evidence import Evidence
-from sidecar.core.profile import SourceProfile
 from sidecar.core.ranking import State
-from sidecar.core.tensors import Floats
+from sidecar.core.tensors import Array
 from sidecar.estimation.accuracy.estimate import AccuracyEstimate
-from sidecar.estimation.accuracy.ranks import spearman
 from sidecar.estimation.accuracy.support import SUPPORTED, Support
-from sidecar.estimation.measures.dawid_skene import flat_consensus
 from sidecar.estimation.measures.likeness import duplicate_weights, pool_beyond_chance
 
 # Half of what still counts as slight agreement by the usual reading of kappa (Landis & Koch 1977).
 NEAR_CHANCE: Final = 0.1
-# Spearman's correlation with the truth below which an order is worth little, and how likely that may be.
-_BAD_ORDER: Final = 0.3
-_RISK: Final = 0.2
-NO_SUPPORT: Final = (State.OUT_OF_SUPPORT, f"no candidate's source covers {SUPPORTED:.0%} of the traffic")
+# More likely than not.
+_LIKELY: Final = 0.5
+NO_SUPPORT: Final = (
+    State.OUT_OF_SUPPORT,
+    f"for every candidate, less than {SUPPORTED:.0%} of the traffic's values occur in its training data, so no "
+    "estimate can be trusted: add a candidate that was trained on such traffic",
+)
 
 
 def too_few(items: int, min_items: int) -> tuple[State, str] | None:
@@ -42,7 +41,7 @@ def obstacle(evidence: Evidence) -> tuple[State, str] | None:
         the state and its reason; None where there is no obstacle. TIED means that all candidates
         answer alike: equal, but nothing tells how often they are right.
     """
-    candidates = len(evidence.probabilities)
+    candidates = len(evidence.profiles)
     if candidates == 1:
         return State.INSUFFICIENT_DATA, "one candidate: there is no consensus to compare it with"
     if (duplicate_weights(evidence.probabilities, evidence.votes) * candidates <= 1).all():
@@ -50,26 +49,31 @@ def obstacle(evidence: Evidence) -> tuple[State, str] | None:
     return None
 
 
-def support_doubt(coverage: float | None) -> tuple[State, str] | None:
-    """Tells whether a candidate's source covers next to nothing; None where it does not, or nobody knows."""
-    if coverage is None or coverage >= SUPPORTED:
+def support_doubt(inside: float | None) -> tuple[State, str] | None:
+    """Tells whether a candidate's source holds too little of the traffic; None where it does not.
+
+    Args:
+        inside: share of the traffic's values that the source held too; None where nobody knows.
+    """
+    if inside is None or inside >= SUPPORTED:
         return None
     return (
         State.OUT_OF_SUPPORT,
-        f"its source covers {coverage:.0%} of the traffic; {SUPPORTED:.0%} is needed",
+        f"{inside:.0%} of the traffic's values occur in its training data; {SUPPORTED:.0%} is needed",
     )
 
 
-def candidate_doubt(coverage: float | None, kappa: float) -> tuple[State, str] | None:
+def candidate_doubt(inside: float | None, kappa: float, *, validated: bool) -> tuple[State, str] | None:
     """Tells why one candidate's estimate deserves no trust.
 
     Args:
-        coverage: how well its source covers the traffic; None where that is not known.
+        inside: share of the traffic's values that its source held too; None where that is not known.
         kappa: its agreement with the consensus beyond chance.
+        validated: whether its validation holds for this traffic: then consensus need not.
     """
-    if strange := support_doubt(coverage):
+    if strange := support_doubt(inside):
         return strange
-    if kappa < NEAR_CHANCE:
+    if kappa < NEAR_CHANCE and not validated:
         return (
             State.NEAR_CHANCE,
             f"it agrees with the consensus hardly more than by chance: kappa {kappa:.2f} < {NEAR_CHANCE}",
@@ -77,94 +81,49 @@ def candidate_doubt(coverage: float | None, kappa: float) -> tuple[State, str] |
     return None
 
 
-def pool_doubt(evidence: Evidence, support: Support, consensus: Floats) -> tuple[State, str] | None:
+def pool_doubt(evidence: Evidence, support: Support) -> tuple[State, str] | None:
     """Tells why the ranking as a whole deserves no trust.
 
-    Strangers that disagree discredit neither the one candidate whose source is like the traffic, if it
-    was validated there, nor several such candidates that agree.
+    Candidates that disagree discredit nobody where the validation of one of them holds for this traffic.
 
     Args:
         evidence: of at least two candidates, with at least one item.
         support: what the inputs say of each.
-        consensus: expected share of right answers under the consensus [C].
     """
-    fitting = np.flatnonzero(support.fits)
-    if len(fitting) == 1 and np.isfinite(support.validation[fitting[0]]):
+    if support.strange.all():
+        return NO_SUPPORT
+    if validated(evidence, support).any():
         return None
-    votes = evidence.votes[fitting] if len(fitting) > 1 else evidence.votes
-    kappa = pool_beyond_chance(votes, len(evidence.labels))
+    kappa = pool_beyond_chance(evidence.votes, len(evidence.labels))
     if kappa < NEAR_CHANCE:
         return (
             State.NEAR_CHANCE,
             f"the candidates agree hardly more than by chance: kappa {kappa:.2f} < {NEAR_CHANCE}",
         )
-    if len(fitting):
-        return None
-    if support.strange.all():
-        return NO_SUPPORT
-    if _sources(evidence.profiles) == 2:  # noqa: PLR2004 - one voice against another
-        return (
-            State.TIED,
-            "candidates from two sources, and the traffic is like neither: nothing tells which one is right",
-        )
-    return _contradiction(support.distances, consensus)
-
-
-def order_doubt(evidence: Evidence, support: Support, estimate: AccuracyEstimate) -> tuple[State, str] | None:
-    """Tells why the order deserves no trust where the pool does.
-
-    Args:
-        evidence: of at least two candidates, with at least one item.
-        support: what the inputs say of each.
-        estimate: of their accuracies.
-    """
-    if (risk := estimate.order_risk(_BAD_ORDER)) > _RISK:
-        return State.TIED, (
-            f"estimates err too much for what they differ: {risk:.0%} chance that the order's rank "
-            f"correlation with the truth is below {_BAD_ORDER}; at most {_RISK:.0%} is accepted"
-        )
-    if (alike := concord(evidence, support, estimate.value)) < _BAD_ORDER:
-        return (
-            State.TIED,
-            f"a consensus of equal votes orders otherwise: rank correlation {alike:.2f} < {_BAD_ORDER}",
-        )
     return None
 
 
-def concord(evidence: Evidence, support: Support, values: Floats) -> float:
-    """Rank correlation of estimates with a consensus of equal votes over the whole window.
+def validated(evidence: Evidence, support: Support) -> Array:
+    """Whose validation holds for this traffic more likely than not, bool [C]."""
+    known = [one is not None and one.validation is not None for one in evidence.profiles]
+    return np.array(known) & (support.fit > _LIKELY)
 
-    Where a source fits the traffic, votes are weighed by that for a reason: then it is 1, as where one of the
-    two orders nothing.
+
+def promise_doubt(estimate: AccuracyEstimate, tolerance: float, sure: float) -> tuple[State, str] | None:
+    """Tells whether serving the first candidate may lose too much; None where that is promised not to happen.
 
     Args:
-        evidence: of at least two candidates, with at least one item.
-        support: what the inputs say of each.
-        values: estimates [C].
+        estimate: of the candidates' accuracies.
+        tolerance: what the first candidate may lose to the best one, in accuracy.
+        sure: the share of the draws in which it must not lose more.
     """
-    if support.fits.any():
-        return 1.0
-    equal = np.array([one.value for one in flat_consensus(evidence)])
-    found = spearman(equal, values)
-    return 1.0 if found is None else found
-
-
-def _sources(profiles: Sequence[SourceProfile | None]) -> int:
-    """How many different data sets the candidates were trained on; 0 where that is not known of all.
-
-    Candidates from one source err alike, so they are one voice where the traffic is not like it.
-    """
-    if not all(profiles):
-        return 0
-    return len({(one.mean.tobytes(), one.variance.tobytes()) for one in profiles if one})
-
-
-def _contradiction(distances: Floats, consensus: Floats) -> tuple[State, str] | None:
-    """Whether the consensus prefers those from the farthest sources."""
-    order = spearman(distances, consensus) if np.isfinite(distances).all() else None
-    if order is None or order <= 0:
+    first = int(estimate.value.argmax())
+    lost = estimate.draws.max(axis=1) - estimate.draws[:, first]
+    kept = float((lost <= tolerance).mean())
+    if kept >= sure:
         return None
     return (
-        State.OUT_OF_SUPPORT,
-        f"answers and inputs disagree: consensus prefers sources farther away, rank correlation {order:.2f}",
+        State.TIED,
+        f"the estimates are too uncertain to tell which candidate is best: with probability {1 - kept:.0%} the "
+        f"first one loses more than {tolerance:g} accuracy to another; a few labels would settle it",
     )

@@ -1,26 +1,26 @@
-"""How well each candidate's source covers the traffic, and how near it lies."""
+"""What the inputs say of each candidate: whether the traffic is its source's own, and what left its support."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import erfc, exp, log, pi, sqrt
 from typing import Final
 
 import numpy as np
 
-from sidecar.core.evidence import Evidence
+from sidecar.core.evidence import Evidence, TargetStatistics
+from sidecar.core.profile import SourceProfile
 from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.measures.likeness import beyond_chance, pool_beyond_chance
-from sidecar.estimation.measures.table import measure_all
+from sidecar.estimation.measures.column_shift import ColumnShift, shift_of
+from sidecar.estimation.measures.columns import columns_of, outside_support, varying
 
-# With less, next to nothing of the traffic looks like the source: of the source's own partitions
-# 95 % do. Useful candidates on benchmark domains have 0.1 to 0.9.
-SUPPORTED: Final = 0.05
-# With this much, and the means and spreads of its inputs this near, the traffic is like the source, and
-# what the source's validation says holds for it. Fresh items of a source's own reach both.
-_FITTING: Final = 0.8
-_NEAR: Final = 0.5
-# Candidates for one thing agree at least this much more than their skills alone would make them.
-_SHARED: Final = 0.25
+# With less, most of what the traffic holds was never seen by the source. Natural domains have .35 to 1.
+SUPPORTED: Final = 0.5
+# How far apart natural domains lie on average, by column shift, and how far a column lies that is gone: what a
+# shift is expected to be where there is one.
+_DOMAINS_APART: Final = 0.1
+_COLUMN_GONE: Final = 0.5
+_NOTHING: Final = np.finfo(np.float64).tiny
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,71 +28,69 @@ class Support:
     """What the inputs say of each candidate; C candidates.
 
     Attributes:
-        coverage: share of the traffic that looks like the source, by feature where these are binned;
-            None where that is not known.
-        distances: moment shift from the source; infinite where that is not known [C].
-        validation: agreement with the truth beyond chance on validation data; NaN where that is not
-            known [C].
-        trust: how far the validations of those that the traffic is like are borne out, 0 to 1.
+        inside: share of the traffic's values that the source held too, mean over the columns that vary; None
+            where that is not known.
+        distances: column shift from the source; infinite where that is not known [C].
+        fit: probability that the traffic is drawn as the source was, 0 where that is not known [C].
     """
 
-    coverage: tuple[float | None, ...]
+    inside: tuple[float | None, ...]
     distances: Floats
-    validation: Floats
-    trust: float = 1.0
-
-    @property
-    def fits(self) -> Array:
-        """Whose source the traffic is like, bool [C]; False where that is not known."""
-        return np.array([(value or 0.0) >= _FITTING for value in self.coverage]) & (self.distances <= _NEAR)
+    fit: Floats
 
     @property
     def strange(self) -> Array:
-        """Whose source the traffic is not like at all, bool [C]; False where that is not known."""
-        return np.array([value is not None and value < SUPPORTED for value in self.coverage])
+        """Whose source holds next to nothing of the traffic, bool [C]; False where that is not known."""
+        return np.array([value is not None and value < SUPPORTED for value in self.inside])
 
 
 def support(evidence: Evidence) -> Support:
-    """Reads each candidate's support from the measures of the inputs."""
-    coverage, distances = [], []
-    for found in measure_all(evidence, ("feature_coverage", "coverage", "moment_shift")):
-        by_feature, whole, shift = (value.estimate for value in found)
-        covered = by_feature or whole
-        coverage.append(None if covered is None else covered.value)
-        distances.append(np.inf if shift is None else shift.value)
-    validations = (None if profile is None else profile.validation for profile in evidence.profiles)
-    skills = [np.nan if one is None else _beyond_chance(one.confusion) for one in validations]
-    known = Support(tuple(coverage), np.array(distances), np.array(skills))
-    fitting = np.flatnonzero(known.fits & np.isfinite(known.validation))
-    if len(fitting) < 2:  # noqa: PLR2004 - a single one, which nothing can contradict
-        return known
-    votes = evidence.votes[fitting]
-    return replace(known, trust=_trust(votes, known.validation[fitting], len(evidence.labels)))
+    """Compares the window's inputs with each candidate's source."""
+    inside: list[float | None] = []
+    distances, fits = [], []
+    for profile, target in zip(evidence.profiles, evidence.targets, strict=True):
+        if profile is None or target is None or not target.items:
+            inside.append(None)
+            distances.append(np.inf)
+            fits.append(0.0)
+            continue
+        shift = shift_of(profile, target)
+        inside.append(_inside(profile, target))
+        distances.append(shift.mean)
+        fits.append(fit(shift))
+    return Support(tuple(inside), np.array(distances), np.array(fits))
 
 
-def _trust(votes: Array, skills: Floats, classes: int) -> float:
-    """How far candidates that should be as good as on their validation data are borne out by each other.
+def fit(shift: ColumnShift) -> float:
+    """Probability that a window was drawn as the source was, by its shift; 0 to 1.
 
-    Even if their errors had nothing to do with each other, two of them would agree beyond chance in the
-    product of their skills; errors of models that were made for one thing are shared. Where they agree
-    no more than that, their validation does not hold here: other classes, or other right answers.
-
-    Args:
-        votes: of those candidates, at least two [F, n].
-        skills: agreement with the truth beyond chance [F].
-        classes: K.
-
-    Returns:
-        0 to 1.
+    Either the traffic is the source's own, and the shift is noise, or it comes from elsewhere, and the shift
+    is what domains lie apart, exponentially distributed, and noise. Both are as likely beforehand. The column
+    that stands out most and the mean over all columns have to agree: one column that is gone is a shift.
     """
-    independent = np.outer(skills, skills)[np.triu_indices(len(skills), 1)].mean()
-    if independent <= 0:
-        return 0.0
-    excess = pool_beyond_chance(votes, classes) / independent - 1
-    return float(np.clip(excess / _SHARED, 0, 1))
+    return min(
+        _own(shift.mean, shift.noise, _DOMAINS_APART),
+        _own(shift.farthest, shift.farthest_noise, _COLUMN_GONE),
+    )
 
 
-def _beyond_chance(confusion: Array) -> float:
-    """Cohen's kappa of the answers with the true classes."""
-    shares = confusion / confusion.sum()
-    return float(beyond_chance(shares.trace(), shares.sum(axis=0) @ shares.sum(axis=1)))
+def _own(value: float, noise: float, apart: float) -> float:
+    """Bayes' rule for one value with normal noise, where a shift is expected to be as large as `apart`."""
+    noise = max(noise, _NOTHING)
+    own = -0.5 * (value / noise) ** 2 - log(noise * sqrt(2 * pi)) if abs(value) < noise * 1e3 else -np.inf
+    room = value / noise - noise / apart
+    below = max(0.5 * erfc(-room / sqrt(2)), _NOTHING)
+    elsewhere = -log(apart) - value / apart + noise**2 / (2 * apart**2) + log(below)
+    return 1 / (1 + exp(min(elsewhere - own, 700.0)))
+
+
+def _inside(profile: SourceProfile, target: TargetStatistics) -> float:
+    """Share of the live values that the source held too, over columns that vary in window or source."""
+    outside = outside_support(profile, target)
+    if len(target.histogram):
+        counted = varying(columns_of(profile), target.histogram, profile.feature_counts.sum(axis=0))
+    else:
+        counted = np.ones(len(outside), dtype=bool)
+    # A constant column that moved as a whole falls into one bin on both sides, and is outside.
+    counted |= outside > 0
+    return float(1 - outside[counted].mean()) if counted.any() else 1.0

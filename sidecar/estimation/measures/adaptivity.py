@@ -1,7 +1,7 @@
 """Adaptivity: how much of the live traffic looks like what a candidate was trained on.
 
-Four views: the published count, coverage on the source's own scale, the same feature by feature,
-and which features left the source's support.
+Four views: the published count, coverage on the source's own scale, the same column by column,
+and which columns left the source's support.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import numpy as np
 from sidecar.core.evidence import Evidence, SourceThresholds, TargetStatistics
 from sidecar.core.profile import SourceProfile
 from sidecar.core.ranking import Estimate, FeatureShift
-from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.measures.divergence import jsd, matches
+from sidecar.core.tensors import Array
+from sidecar.estimation.measures.columns import column_divergence, columns_of, outside_support, varying
+from sidecar.estimation.measures.divergence import matches
 from sidecar.estimation.measures.interval import mean_estimate
 
 # The published measure tunes its threshold on target accuracy, which is not known here. This one,
@@ -79,41 +80,46 @@ def coverage(evidence: Evidence) -> tuple[Estimate, ...]:
 
 
 def feature_coverage(evidence: Evidence) -> tuple[Estimate, ...]:
-    """Takes the mean share of features whose histogram lies as near the source as its own do.
+    """Takes the mean share of columns whose histogram lies as near the source as its own do.
+
+    Columns that are constant in source and window say nothing and do not count.
 
     Returns:
         value 0 to 1 of each candidate; about 0.95 for traffic like the source.
     """
     answers = []
     for (profile, target), limits in zip(evidence.sources, evidence.limits, strict=True):
-        whole = profile.feature_counts.sum(axis=0)
-        apart = [jsd(partition, whole) for partition in target.feature_counts]
-        within = [(values <= limits.features).mean() for values in apart]
-        answers.append(mean_estimate(np.array(within), (0, 1)))
+        columns, whole = columns_of(profile), profile.feature_counts.sum(axis=0)
+        varies = varying(columns, target.feature_counts.sum(axis=0), whole)
+        apart = column_divergence(columns, target.feature_counts, whole)
+        within = (apart <= limits.columns)[:, varies].mean(axis=1) if varies.any() else np.ones(len(apart))
+        answers.append(mean_estimate(within, (0, 1)))
     return tuple(answers)
 
 
-def shifted_features(
+def shifted_columns(
     profile: SourceProfile | None, target: TargetStatistics | None, limits: SourceThresholds | None
 ) -> tuple[FeatureShift, ...]:
-    """Names the features whose window lies farther from the source than its partitions do.
+    """Names the columns whose window lies farther from the source than its partitions do.
 
-    With a single target partition, one feature of twenty shows up by chance.
+    With a single target partition, one column of twenty shows up by chance.
 
     Returns:
         farthest beyond its threshold first, at most MAX_SHIFTED; none where nothing is known.
     """
     if profile is None or target is None or limits is None or not target.feature_counts.size:
         return ()
-    apart: Floats = jsd(target.feature_counts.sum(axis=0), profile.feature_counts.sum(axis=0))
-    worst = np.argsort(limits.features - apart, kind="stable")[:MAX_SHIFTED]
+    columns, source = columns_of(profile), profile.feature_counts.sum(axis=0)
+    apart = column_divergence(columns, target.feature_counts.sum(axis=0), source)
+    outside = outside_support(profile, target)
+    worst = np.argsort(limits.columns - apart, kind="stable")[:MAX_SHIFTED]
     return tuple(
         FeatureShift(
-            name=profile.feature_names[index],
+            name=columns.names[index],
             divergence=float(apart[index]),
-            threshold=float(limits.features[index]),
-            outside_range=float(target.outside[index]),
+            threshold=float(limits.columns[index]),
+            outside_range=float(outside[index]),
         )
         for index in worst
-        if apart[index] > limits.features[index]
+        if apart[index] > limits.columns[index]
     )

@@ -89,18 +89,45 @@ def dawid_skene(
     return Consensus(posterior, confusion, shares, iterations)
 
 
-def class_posterior(votes: Array, consensus: Consensus, weights: Floats) -> Floats:
-    """Says again what the votes point to, with the candidates' votes weighted anew.
+def one_coin(
+    votes: Array, classes: int, weights: Floats, counts: Array, known: Floats, known_items: Floats
+) -> Floats:
+    """Fits one accuracy a candidate, where there are too many classes for confusion matrices.
+
+    A candidate is right with its accuracy whatever the true class, and its errors fall on all other classes
+    alike. Only classes that somebody votes for are looked at one by one, so cost does not grow with classes.
 
     Args:
-        votes: as for `dawid_skene`.
-        consensus: confusion matrices and class shares to take.
+        votes: voted classes, 0 to K - 1, shape [C, n].
+        classes: K.
         weights: how much of a vote each candidate has, shape [C].
+        counts: how many items each column stands for, shape [n].
+        known: accuracy that is known beforehand, shape [C].
+        known_items: how many items that knowledge counts as, shape [C].
 
     Returns:
-        shape [n, K], rows sum to 1.
+        probability that each answer is right [C, n]; deterministic.
+
+    References:
+        Dawid & Skene 1979 with one parameter a candidate; Li, Yu & Zhou 2013 for what it is called.
     """
-    return _posterior(votes, consensus.confusion, consensus.class_prior, weights)
+    alike = np.stack([votes == one for one in votes])
+    same = alike.sum(axis=1)
+    # At first the share of the votes, so that a majority leads.
+    right = np.tensordot(alike, weights, axes=(1, 0)) / weights.sum()
+    for _ in range(MAX_ITERATIONS):
+        accuracy = (right @ counts + known * known_items + 1) / (counts.sum() + known_items + 2)
+        error = np.log((1 - accuracy) / (classes - 1))
+        gains = weights * (np.log(accuracy) - error)
+        scores = np.tensordot(alike, gains, axes=(1, 0))
+        least = scores.max(axis=0)
+        # Of each voted class once, and of all classes that nobody votes for together.
+        voted = (np.exp(scores - least) / same).sum(axis=0)
+        unvoted = np.maximum(classes - (1 / same).sum(axis=0), 0) * np.exp(-least)
+        before, right = right, np.exp(scores - least) / (voted + unvoted)
+        if np.abs(right - before).max() < TOLERANCE:
+            break
+    return np.asarray(right)
 
 
 def _by_class(votes: Array) -> tuple[Array, list[Array], list[Array]]:

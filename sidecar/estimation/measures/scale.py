@@ -12,16 +12,18 @@ LEAST_SHARE = 0.01
 
 
 def deviations(variance: Floats) -> Floats:
-    """Takes each feature's standard deviation, at least 1 % of the median of those that vary.
+    """Takes each feature's standard deviation, at least `least_deviation`.
 
     Args:
         variance: of the source's features [d], not negative.
 
     Returns:
-        positive, [d]; ones where no feature varies.
+        positive, [d].
     """
-    found = np.sqrt(variance)
-    varying = found[found > 0]
-    if not len(varying):
-        return np.ones_like(found)
-    return np.asarray(np.maximum(found, LEAST_SHARE * np.median(varying)))
+    return np.asarray(np.maximum(np.sqrt(variance), least_deviation(variance)))
+
+
+def least_deviation(variance: Floats) -> float:
+    """Takes 1 % of the median standard deviation of the features that vary; 1 where none does."""
+    varying = variance[variance > 0]
+    return LEAST_SHARE * float(np.median(np.sqrt(varying))) if len(varying) else 1.0

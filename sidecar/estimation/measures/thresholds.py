@@ -6,7 +6,8 @@ import numpy as np
 
 from sidecar.core.evidence import SourceThresholds
 from sidecar.core.profile import SourceProfile
-from sidecar.estimation.measures.divergence import jsd, pairwise_jsd, squared_hellinger
+from sidecar.estimation.measures.columns import column_divergence, columns_of
+from sidecar.estimation.measures.divergence import pairwise_jsd, squared_hellinger
 
 # Traffic like the source is judged to lie outside in one comparison of twenty.
 QUANTILE = 0.95
@@ -19,7 +20,7 @@ def source_thresholds(profile: SourceProfile) -> SourceThresholds | None:
     A partition's nearest other lies at least as far as a value that is alone in its bin makes it:
     where all partitions are equal, chance could have put them so far apart.
 
-    A feature's partitions are compared with the source without them: against a whole that holds
+    A column's partitions are compared with the source without them: against a whole that holds
     the partition itself, chance differences look smaller than a live partition's do.
 
     Args:
@@ -36,5 +37,7 @@ def source_thresholds(profile: SourceProfile) -> SourceThresholds | None:
     np.fill_diagonal(distances, 1.0)
     nearest = np.maximum(distances.min(axis=0), 1 / (2 * profile.pooled[0].sum()))
     whole = counts.sum(axis=0)
-    apart = np.stack([jsd(partition, whole - partition) for partition in counts])
+    if not len(whole):
+        return SourceThresholds(pooled, nearest, np.empty(0))
+    apart = column_divergence(columns_of(profile), counts, whole - counts)
     return SourceThresholds(pooled, nearest, np.quantile(apart, QUANTILE, axis=0))

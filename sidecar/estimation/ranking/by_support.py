@@ -30,7 +30,7 @@ _ALONE: Final = 0.5
 
 
 def support_ranks(support: Support) -> Array:
-    """Ranks candidates by how near their source lies to the traffic and how well it covers that.
+    """Ranks candidates by how near their source lies to the traffic and how much of that it held.
 
     What counts is the mean of two ranks, each the share of the candidates that are better, equal ones
     sharing theirs. Where one of the two is not known, the other alone counts.
@@ -41,7 +41,7 @@ def support_ranks(support: Support) -> Array:
     Returns:
         1 is best, equal ones share a rank; 0 where neither is known. int64 [C].
     """
-    uncovered = np.array([np.inf if one is None else -one for one in support.coverage])
+    uncovered = np.array([np.inf if one is None else -one for one in support.inside])
     total, counted = np.zeros(len(uncovered)), np.zeros(len(uncovered))
     for values in (support.distances, uncovered):
         known = np.isfinite(values)
@@ -60,8 +60,8 @@ def support_states(support: Support, ranks: Array) -> list[tuple[State, str]]:
         ranks: as `support_ranks` gives them [C].
     """
     return [
-        support_doubt(coverage) or (NO_CLASSES if rank else _UNKNOWN)
-        for coverage, rank in zip(support.coverage, ranks.tolist(), strict=True)
+        support_doubt(inside) or (NO_CLASSES if rank else _UNKNOWN)
+        for inside, rank in zip(support.inside, ranks.tolist(), strict=True)
     ]
 
 

@@ -23,17 +23,23 @@ from sidecar.core.ranking import (
     State,
 )
 from sidecar.core.tensors import Floats
-from sidecar.estimation.accuracy.estimate import Correctness, correctness, estimate_accuracy
-from sidecar.estimation.accuracy.learned import LEARNED, Learned
-from sidecar.estimation.accuracy.nearness import nearness
-from sidecar.estimation.accuracy.segments import agreement_segments
-from sidecar.estimation.accuracy.states import candidate_doubt, obstacle, order_doubt, pool_doubt, too_few
-from sidecar.estimation.accuracy.support import Support, support
-from sidecar.estimation.measures.adaptivity import shifted_features
-from sidecar.estimation.measures.likeness import duplicate_weights
+from sidecar.estimation.accuracy.estimate import Correctness, estimate_accuracy
+from sidecar.estimation.accuracy.learned import Learned
+from sidecar.estimation.accuracy.release import RELEASE
+from sidecar.estimation.accuracy.states import (
+    candidate_doubt,
+    obstacle,
+    pool_doubt,
+    promise_doubt,
+    too_few,
+    validated,
+)
+from sidecar.estimation.accuracy.support import Support
+from sidecar.estimation.measures.adaptivity import shifted_columns
 from sidecar.estimation.measures.table import DEFAULT, measure_all
 from sidecar.estimation.ranking.by_support import support_ranks, support_state, support_states
 from sidecar.estimation.ranking.decision import decide, estimate_draws
+from sidecar.estimation.ranking.judging import View, judge
 
 # Items that were grouped by who agrees on them flatter those who agree there: on 11 pools 90 % intervals
 # held 68 % of the truth, with errors three times as large 93 %.
@@ -50,9 +56,10 @@ class RankSettings:
     Attributes:
         min_items: fewer answered items say INSUFFICIENT_DATA.
         preference: what puts the candidates in order.
-        draws: of the bootstrap.
+        draws: of the accuracies; even.
         measures: names of those to show.
-        learned: what other domains taught.
+        learned: what other sources taught.
+        tolerance: what the first candidate of a ranking that says OK may lose to the best one, in accuracy.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
     """
 
@@ -60,7 +67,8 @@ class RankSettings:
     preference: Preference = BY_ACCURACY
     draws: int = 400
     measures: tuple[str, ...] = DEFAULT
-    learned: Learned = LEARNED
+    learned: Learned = RELEASE
+    tolerance: float = 0.05
     find_segments: bool = True
 
 
@@ -97,73 +105,6 @@ class _Known:
         known = costs.known.get(self.name, Known())
         objectives = {ACCURACY: accuracy, **known.objectives}
         return replace(self.unranked(State.OK, ""), accuracy=accuracy, objectives=objectives)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The window, or one segment of it."""
-
-    evidence: Evidence
-    support: Support
-
-    def judged(self, weights: Floats, rng: np.random.Generator, settings: RankSettings) -> Correctness:
-        near = nearness(self.support.distances, settings.learned.falloff)
-        return correctness(self.evidence, self.support, weights * near, rng, settings.draws)
-
-    def ranked(
-        self,
-        names: Sequence[str],
-        parts: Sequence[Correctness],
-        costs: _Costs,
-        rng: np.random.Generator,
-        settings: RankSettings,
-    ) -> Ranking:
-        """Ranks all candidates by the parts that this was judged in."""
-        evidence = self.evidence
-        known = [
-            _Known(name, values, shifted_features(profile, target, limits))
-            for name, values, profile, target, limits in zip(
-                names,
-                measure_all(evidence, settings.measures),
-                evidence.profiles,
-                evidence.targets,
-                evidence.thresholds,
-                strict=True,
-            )
-        ]
-        items = evidence.probabilities.shape[1]
-        few = too_few(items, settings.min_items)
-        if few is None and not evidence.labels:
-            return Ranking(items, *support_state(self.support), tuple(_by_support(known, self.support)))
-        hindered = few or obstacle(evidence)
-        if hindered is not None:
-            return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
-        estimate = estimate_accuracy(parts, evidence.votes, self.support, settings.learned.errors, rng)
-        doubt = pool_doubt(evidence, self.support, estimate.consensus) or order_doubt(
-            evidence, self.support, estimate
-        )
-        level = settings.preference.level
-        estimated = []
-        doubts = {}
-        for index, one in enumerate(known):
-            estimated.append(one.estimated(estimate.interval(index, level), costs))
-            own = candidate_doubt(self.support.coverage[index], float(estimate.kappa[index]))
-            if own is not None:
-                doubts[one.name] = own
-        accuracies = np.maximum(estimate.draws, _LEAST).round(_DIGITS)
-        draws = {
-            name: {ACCURACY: accuracies[:, index], **costs.draws.get(name, {})}
-            for index, name in enumerate(names)
-        }
-        reasons = {name: one.reason for name, one in costs.known.items() if one.reason}
-        prospects = Prospects(draws, doubt, reasons, doubts)
-        return decide(
-            Ranking(items, State.OK, "", tuple(estimated), prospects=prospects), settings.preference
-        )
-
-
-def _viewed(evidence: Evidence) -> _View:
-    return _View(evidence, support(evidence))
 
 
 def rank(
@@ -204,16 +145,12 @@ def rank(
     items = evidence.probabilities.shape[1]
     if not names:
         return Ranking(items, State.UNAVAILABLE, "no candidate gives answers", absent)
-    if segments:
-        parts = [replace(one, targets=tuple(one.targets[index] for index in order)) for one in segments]
-    else:
-        parts = _found(evidence, settings, rng)
-    whole = _viewed(evidence)
-    views = [_viewed(evidence.where(part.items, part.targets)) for part in parts]
-    judged, left = _judged(whole, views, parts, rng, settings)
-    all_parts = [one for found in [*judged, left] for one in found]
+    parts = [replace(one, targets=tuple(one.targets[index] for index in order)) for one in segments]
+    judged = judge(
+        evidence, parts, min_items=settings.min_items, find_segments=settings.find_segments, rng=rng
+    )
     drawn = _Costs.drawn(costs, settings.draws, rng)
-    ranking = whole.ranked(names, all_parts, drawn, rng, settings)
+    ranking = _ranked(judged.whole, names, judged.all, drawn, rng, settings)
     own = settings
     if not segments:
         own = replace(settings, learned=settings.learned.widened(_FOUND_WIDENING))
@@ -222,81 +159,70 @@ def rank(
             part.name,
             part.rule,
             float(part.items.mean()),
-            view.ranked(names, found, drawn, rng, own),
+            _ranked(view, names, found, drawn, rng, own),
             part.items,
         )
-        for part, view, found in zip(parts, views, judged, strict=True)
+        for part, view, found in zip(judged.parts, judged.views, judged.found, strict=True)
     ]
     shown.sort(key=lambda segment: -segment.share)
-    right = dict(zip(names, _right(len(names), items, parts, judged, left), strict=True))
     return replace(
         ranking,
         candidates=ranking.candidates + absent,
         segments=tuple(shown),
-        right=right if ranking.prospects else {},
+        right=dict(zip(names, judged.right(), strict=True)) if ranking.prospects else {},
     )
 
 
-def _right(
-    candidates: int,
-    items: int,
-    parts: Sequence[SegmentEvidence],
-    judged: Sequence[Sequence[Correctness]],
-    left: Sequence[Correctness],
-) -> Floats:
-    """Expected correctness of each answer, from the parts that it was judged in [C, n]."""
-    right, rest = np.zeros((candidates, items)), np.ones(items, dtype=bool)
-    for part, found in zip(parts, judged, strict=True):
-        for one in found:
-            right[:, part.items] = one.right
-            rest &= ~part.items
-    for one in left:
-        right[:, rest] = one.right
-    return right
-
-
-def _judged(
-    whole: _View,
-    views: Sequence[_View],
-    parts: Sequence[SegmentEvidence],
+def _ranked(
+    view: View,
+    names: Sequence[str],
+    parts: Sequence[Correctness],
+    costs: _Costs,
     rng: np.random.Generator,
     settings: RankSettings,
-) -> tuple[list[list[Correctness]], list[Correctness]]:
-    """Judges the candidates on each segment with enough items, and on what is left of the window.
-
-    Returns:
-        a list for each segment and one for what is left, each of one judgement or none.
-    """
-    evidence = whole.evidence
-    rest = np.ones(evidence.probabilities.shape[1], dtype=bool)
-    if not evidence.labels or not len(rest):
-        return [[] for _ in views], []
-    # Of the whole window: a part that is easy for all would not tell copies apart.
-    weights = duplicate_weights(evidence.probabilities, evidence.votes)
-    judged: list[list[Correctness]] = []
-    for part, view in zip(parts, views, strict=True):
-        enough = part.items.sum() >= settings.min_items
-        judged.append([view.judged(weights, rng, settings)] if enough else [])
-        rest &= ~part.items if enough else True
-    if not rest.any():
-        return judged, []
-    left = whole if rest.all() else _viewed(evidence.where(rest, evidence.targets))
-    return judged, [left.judged(weights, rng, settings)]
-
-
-def _found(evidence: Evidence, settings: RankSettings, rng: np.random.Generator) -> list[SegmentEvidence]:
-    """Segments by the candidates' answers, where nothing is known of the inputs."""
-    blind = evidence.labels and all(target is None for target in evidence.targets)
-    if not settings.find_segments or not blind:
-        return []
-    groups = agreement_segments(evidence.votes, len(evidence.labels), settings.min_items, rng)
-    if groups is None:
-        return []
-    rule = "answers: which candidates agree with the others on an item"
-    return [
-        SegmentEvidence(f"answers-{number + 1}", rule, groups == number, evidence.targets)
-        for number in range(int(groups.max()) + 1)
+) -> Ranking:
+    """Ranks all candidates of the window, or of a segment of it, by the parts that it was judged in."""
+    evidence = view.evidence
+    known = [
+        _Known(name, values, shifted_columns(profile, target, limits))
+        for name, values, profile, target, limits in zip(
+            names,
+            measure_all(evidence, settings.measures),
+            evidence.profiles,
+            evidence.targets,
+            evidence.thresholds,
+            strict=True,
+        )
     ]
+    items = evidence.probabilities.shape[1]
+    few = too_few(items, settings.min_items)
+    if few is None and not evidence.labels:
+        return Ranking(items, *support_state(view.support), tuple(_by_support(known, view.support)))
+    hindered = few or obstacle(evidence)
+    if hindered is not None:
+        return Ranking(items, *hindered, tuple(_without_estimate(known, *hindered)))
+    learned = settings.learned
+    estimate = estimate_accuracy(parts, evidence, view.support, learned, rng, settings.draws)
+    doubt = pool_doubt(evidence, view.support) or promise_doubt(estimate, settings.tolerance, learned.sure)
+    fitting = validated(evidence, view.support)
+    level = settings.preference.level
+    estimated = []
+    doubts = {}
+    for index, one in enumerate(known):
+        estimated.append(one.estimated(estimate.interval(index, level), costs))
+        own = candidate_doubt(
+            view.support.inside[index], float(estimate.kappa[index]), validated=bool(fitting[index])
+        )
+        if own is not None:
+            doubts[one.name] = own
+    accuracies = np.maximum(estimate.draws, _LEAST).round(_DIGITS)
+    draws = {
+        name: {ACCURACY: accuracies[:, index], **costs.draws.get(name, {})}
+        for index, name in enumerate(names)
+    }
+    reasons = {name: one.reason for name, one in costs.known.items() if one.reason}
+    prospects = Prospects(draws, doubt, reasons, doubts)
+    return decide(Ranking(items, State.OK, "", tuple(estimated), prospects=prospects), settings.preference)
 
 
 def _by_support(known: Sequence[_Known], support: Support) -> list[CandidateRank]:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from pilotfish.internal.v1 import scoring_pb2
 
-from sidecar.config.schema import V2, Candidate
+from sidecar.config.schema import Candidate
 from sidecar.core.answers import class_probabilities, logit_energies
 from sidecar.core.casting import cast
 from sidecar.core.errors import InvalidError, PilotfishError, UnavailableError
@@ -87,7 +87,7 @@ class ShadowCandidate:
     @property
     def elsewhere(self) -> bool:
         """Whether its model is behind a server, so that nobody waits for it."""
-        return isinstance(self.settings.model, V2)
+        return self.settings.model.behind is not None
 
     @property
     def out(self) -> bool:
@@ -135,17 +135,16 @@ class ShadowCandidate:
         except PilotfishError as error:
             self.reason = str(error)
             return True
-        settings = self.settings.model
-        served = settings if isinstance(settings, V2) else None
+        behind = self.settings.model.behind
         self.loaded = Loaded(
             model,
             Asking(
                 model,
                 profile.output,
-                at_once=served.in_flight if served else 0,
+                at_once=behind.in_flight if behind else 0,
                 clock=self._clock,
                 interference=self._interference,
-                server=self._servers.of(served.url) if served else None,
+                server=self._servers.of(behind.url) if behind else None,
             ),
             profile,
             source_thresholds(profile),

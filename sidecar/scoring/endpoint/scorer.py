@@ -17,7 +17,6 @@ from sidecar.core.labels import align, label_space
 from sidecar.core.ranking import Ranking, Recommended
 from sidecar.core.tensors import Array, Batch
 from sidecar.costs.candidate import Costs
-from sidecar.estimation.accuracy.learned import LEARNED, Learned
 from sidecar.estimation.ranking.order import RankSettings, rank
 from sidecar.scoring.endpoint.asking import Answer
 from sidecar.scoring.endpoint.batches import Batches
@@ -235,7 +234,7 @@ class EndpointScorer:
         self._due_at = start + self.settings.ranking.every
         return self.rank() if fresh else None
 
-    def rank(self, learned: Learned = LEARNED) -> Round:
+    def rank(self) -> Round:
         """Ranks now, by what the candidates have answered so far."""
         start, settings = self._clock(), self.settings.ranking
         self.rounds += 1
@@ -251,7 +250,7 @@ class EndpointScorer:
                 min_items=settings.min_items,
                 preference=settings.preference,
                 measures=settings.measures,
-                learned=learned,
+                tolerance=settings.tolerance,
             ),
             segments=self._split(ids, available),
             costs=costs,

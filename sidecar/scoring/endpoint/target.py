@@ -57,6 +57,8 @@ class TargetBins:
         self._partitions: deque[_Partition] = deque()
         self._open: deque[_Rows] = deque()
         self._open_rows = 0
+        # The first and last item that waited when they were binned last, and what came of it.
+        self._open_bin: tuple[tuple[int, int], _Partition] | None = None
 
     def add(self, ids: Array, features: Array, words: Array) -> None:
         """Takes items.
@@ -90,11 +92,9 @@ class TargetBins:
             self._partitions.popleft()
 
     def statistics(self) -> TargetStatistics:
-        """The window so far; before the first full partition the moments are those of the rows at hand."""
+        """The window so far; moments and the histogram are of all rows, those that wait too."""
         parts = list(self._partitions)
-        moments = parts
-        if not parts and self._open_rows:
-            moments = [self._bin(self._open)]
+        moments = [*parts, *self._waiting()]
         weights = np.array([part.rows for part in moments], dtype=np.float64)
         nothing = np.zeros(len(self._profile.low))
 
@@ -117,10 +117,24 @@ class TargetBins:
             feature_counts=stacked(
                 [part.features for part in parts], len(self._profile.feature_edges), FEATURE_BINS
             ),
+            histogram=sum(
+                (part.features for part in moments),
+                np.zeros((len(self._profile.feature_edges), FEATURE_BINS), dtype=np.int64),
+            ),
             shifts=np.array([part.shift for part in parts]),
             fourier=stacked([part.fourier for part in parts], len(self._profile.fourier)),
             words=stacked([part.words for part in parts], 0),
         )
+
+    def _waiting(self) -> list[_Partition]:
+        """The rows that wait for their partition to be full, as a smaller one; none where none wait."""
+        if not self._open:
+            return []
+        known = self._open_bin
+        key = self._open[0].ids[0], self._open[-1].ids[-1]
+        if known is None or known[0] != key:
+            known = self._open_bin = key, self._bin(self._open)
+        return [known[1]]
 
     def _bin(self, parts: Collection[_Rows]) -> _Partition:
         profile = self._profile

@@ -15,21 +15,25 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sidecar.config.schema import CAPTURES, Listens
 from sidecar.core.errors import UnavailableError
-from sidecar.serving.capture.cloudevents.cloud_events import EventSink
+from sidecar.serving.capture.core.listener import EventListener
 
 _BACKLOG = 128
+_AT_PATHS = " or ".join(f"`{name}`" for name, one in CAPTURES.items() if one.listens is Listens.PATH)
 
 
 def application(
-    registry: CollectorRegistry, ready: Callable[[], str], event_sink: Callable[[str], EventSink | None]
+    registry: CollectorRegistry,
+    ready: Callable[[], str],
+    find_listener: Callable[[str], EventListener | None],
 ) -> Starlette:
     """The routes.
 
     Args:
         registry: of the metrics.
         ready: says what is still missing, or nothing when all is there.
-        event_sink: finds what takes the events of a path.
+        find_listener: finds the capture that takes the events of a path.
     """
 
     async def metrics(request: Request) -> Response:
@@ -44,10 +48,10 @@ def application(
         return PlainTextResponse(f"{missing or 'ok'}\n", status_code=503 if missing else 200)
 
     async def events(request: Request) -> Response:
-        sink = event_sink(request.url.path)
-        if sink is None:
-            return PlainTextResponse(f"no `cloudevents` capture has the path {request.url.path}\n", 404)
-        return Response(status_code=await sink.take(request.headers, _pieces(request)))
+        listener = find_listener(request.url.path)
+        if listener is None:
+            return PlainTextResponse(f"no {_AT_PATHS} capture has the path {request.url.path}\n", 404)
+        return Response(status_code=await listener.take(request.headers, _pieces(request)))
 
     return Starlette(
         routes=[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +17,7 @@ from sidecar.core.errors import InvalidError, PilotfishError
 from sidecar.core.profile import SourceProfile
 from sidecar.core.tensors import DATATYPES
 from sidecar.formats.performance_model import read_models
-from sidecar.scoring.runners.opening import OpenModels
-from sidecar.scoring.runners.v2.model import V2Model
+from sidecar.scoring.runners.opening import checked_profile
 from sidecar.serving.control.discovery import look
 from sidecar.tools.cli.options import Flag
 from sidecar.wire.v2.repository import IndexState
@@ -114,7 +113,7 @@ def _faults(path: Path, found: Sequence[tuple[str, Candidate]]) -> Iterator[str]
         where = f"endpoint {name}, candidate {candidate.name}"
         yield from (f"{where}: {fault}" for fault in _performance_faults(candidate))
         try:
-            profile = _opened(candidate)
+            profile = checked_profile(candidate)
         except PilotfishError as error:
             yield f"{where}: {error}"
             continue
@@ -127,30 +126,22 @@ def _faults(path: Path, found: Sequence[tuple[str, Candidate]]) -> Iterator[str]
             )
 
 
-def _opened(candidate: Candidate) -> SourceProfile:
-    model, profile = OpenModels()(candidate)
-    with closing(model):
-        if isinstance(model, V2Model):
-            model.describe()
-    return profile
-
-
 def _notes(path: Path, found: Sequence[tuple[str, Candidate]]) -> Iterator[str]:
     """What cannot be checked."""
     with suppress(ConfigFaultsError):
         config = load_config(path)
         for endpoint in config.endpoints if config.interference.latency_ratio else ():
-            if not any(capture.sees_latency for capture in endpoint.capture):
+            if not any(capture.settings.sees_latency for capture in endpoint.capture):
                 yield (
                     f"endpoint {endpoint.name}: its captures see no answers, so that the model server's "
                     "latency is not known and interference.latency_ratio cannot be kept for it"
                 )
     with suppress(ConfigFaultsError):
         for name, candidate in (*valid_candidates(path), *found):
-            if candidate.v2 is not None:
+            if behind := candidate.model.behind:
                 yield (
                     f"endpoint {name}, candidate {candidate.name}: nobody but you knows that its profile is "
-                    f"of the model {candidate.v2.model!r} that {candidate.v2.url} serves"
+                    f"of the model {behind.model!r} that {behind.url} serves"
                 )
 
 

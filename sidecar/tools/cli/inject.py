@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
 from sidecar.config import Config, load_config
+from sidecar.config.schema import FED_BY_ENVOY
 from sidecar.config.units import read_address, split_address
 from sidecar.core.errors import InvalidError
 from sidecar.tools.cli.envoy import capture_of, reachable, static
@@ -34,6 +35,11 @@ IMAGE = f"pilotfish:{metadata.version('pilotfish')}"
 _ADMIN = ("127.0.0.1", 9901)
 _LAST_PORT = 65535
 
+if TYPE_CHECKING:
+    # A checker knows no table.
+    FedOrNone: TypeAlias = str
+else:
+    FedOrNone = Literal[(*FED_BY_ENVOY, "none")]
 File = Annotated[str, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)]
 
 
@@ -42,7 +48,7 @@ def inject(
     file: File,
     config: Path | None = None,
     config_map: str | None = None,
-    envoy: Literal["mirror", "observer", "none"] = "none",
+    envoy: FedOrNone = "none",
     upstream: str | None = None,
     endpoint: str | None = None,
     models_volume: str | None = None,
@@ -120,7 +126,7 @@ def uninject(*, file: File) -> None:
 
 def _envoy_file(
     config: Config,
-    capture: Literal["mirror", "observer"],
+    capture: str,
     endpoint: str | None,
     upstream: str | None,
     beside: Envoy,
@@ -134,9 +140,9 @@ def _envoy_file(
     bootstrap = static.bootstrap(
         ("0.0.0.0", beside.port),  # noqa: S104 - of the pod
         read_address(upstream, "--upstream"),
-        reachable(*split_address(settings.listen)),
-        capture=capture,
-        admin=_ADMIN if settings.envoy is None else split_address(settings.envoy),
+        reachable(*split_address(settings.where)),
+        feed=settings.envoy_feed,
+        admin=_ADMIN if settings.envoy_admin is None else split_address(settings.envoy_admin),
         ready=("0.0.0.0", beside.ready),  # noqa: S104 - the same
         fraction=fraction,
     )

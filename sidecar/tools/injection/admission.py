@@ -1,7 +1,7 @@
 """What the webhook answers to an AdmissionReview: always allowed, with a patch where one is wanted.
 
 Annotations of a pod ask for it: `pilotfish/inject: "true"`, `pilotfish/config` names the ConfigMap, and as
-needed `pilotfish/envoy` (mirror, observer) and `pilotfish/models-volume` (VOLUME or VOLUME:PATH).
+needed `pilotfish/envoy` (the capture that Envoy feeds) and `pilotfish/models-volume` (VOLUME or VOLUME:PATH).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from sidecar.config.schema import FED_BY_ENVOY
 from sidecar.core.errors import InvalidError
 from sidecar.tools.injection.containers import Envoy, Injection, read_models_volume
 from sidecar.tools.injection.inject import WANTED, inject_pod
@@ -23,7 +24,7 @@ API: Final = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview"}
 CONFIG: Final = "pilotfish/config"
 ENVOY: Final = "pilotfish/envoy"
 MODELS: Final = "pilotfish/models-volume"
-_ENVOYS: Final = ("mirror", "observer", "none")
+_ENVOYS: Final = (*FED_BY_ENVOY, "none")
 
 
 @dataclass(frozen=True, slots=True)

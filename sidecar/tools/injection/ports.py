@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from sidecar.config import Config
-from sidecar.config.schema import CloudEvents, Proxy, Rest, Serve
+from sidecar.config.schema import Listens, Serve
 from sidecar.config.units import split_address
 from sidecar.core.errors import InvalidError
 
@@ -78,9 +78,9 @@ def listening(config: Config) -> Listening:
 def _captures(config: Config) -> Iterator[tuple[str, str, int, bool]]:
     """Kind, host, port, and whether requests pass through it."""
     for capture in (one for endpoint in config.endpoints for one in endpoint.capture):
-        if not isinstance(capture.settings, CloudEvents):
-            host, port = split_address(capture.settings.listen)
-            yield capture.way, host, port, isinstance(capture.settings, Proxy | Rest)
+        if capture.settings.listens is Listens.ADDRESS:
+            host, port = split_address(capture.settings.where)
+            yield capture.way, host, port, capture.settings.relays
 
 
 def _outside(key: str, address: str) -> int:

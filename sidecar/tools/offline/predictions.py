@@ -1,4 +1,4 @@
-"""Candidates that are known by their answers only: hard predictions from an .npz file."""
+"""Candidates that are known by their answers only: predictions from an .npz file, with probabilities or without."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from sidecar.core.errors import InvalidError
 from sidecar.core.evidence import Evidence
 from sidecar.core.labels import label_space
 from sidecar.core.ranking import Ranking
-from sidecar.core.tensors import Array
+from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.ranking.order import RankSettings, rank
 
 _PREDICTIONS: Final = "predictions"
+_PROBABILITIES: Final = "probabilities"
 _MODELS: Final = "models"
 _CLASSES: Final = "classes"
+# Probabilities in half precision sum to 1 within so much.
+_ROUNDED: Final = 0.02
 # What numpy raises on a file that is no .npz, or holds Python objects.
 _BROKEN: Final = (OSError, ValueError, EOFError)
 
@@ -33,17 +36,22 @@ class Predictions:
         classes: names of the classes, K of them.
         answers: places in `classes`, int64 [n, C].
         truth: true classes as places in `classes` [n], -1 for one that is not there; None where unknown.
+        probabilities: rows sum to 1, [n, C, K]; None where the answers are classes only.
     """
 
     names: tuple[str, ...]
     classes: tuple[str, ...]
     answers: Array
     truth: Array | None
+    probabilities: Floats | None = None
 
     def take(self, rows: Array) -> Predictions:
         """The items of these numbers."""
         return replace(
-            self, answers=self.answers[rows], truth=None if self.truth is None else self.truth[rows]
+            self,
+            answers=self.answers[rows],
+            truth=None if self.truth is None else self.truth[rows],
+            probabilities=None if self.probabilities is None else self.probabilities[rows],
         )
 
     def evidence(self) -> Evidence:
@@ -54,8 +62,10 @@ class Predictions:
             targets=nothing,
             thresholds=nothing,
             labels=self.classes,
-            probabilities=np.eye(len(self.classes))[self.answers.T],
-            hard=True,
+            probabilities=np.eye(len(self.classes))[self.answers.T]
+            if self.probabilities is None
+            else np.ascontiguousarray(self.probabilities.transpose(1, 0, 2)),
+            hard=self.probabilities is None,
         )
 
 
@@ -83,7 +93,9 @@ def prediction_sets(path: Path) -> tuple[str, ...]:
 def read_predictions(path: Path, *, predictions: str | None = None, label: str | None = None) -> Predictions:
     """Reads one array of predictions [n, C], by class name or number.
 
-    An array `models` names the candidates, and `classes` the classes that numbers stand for.
+    An array `models` names the candidates, and `classes` the classes that numbers stand for. An array
+    `probabilities` beside the predictions (NAME|probabilities beside NAME|predictions) holds each answer's
+    probabilities [n, C, K], by class number; the answers are then its highest.
 
     Args:
         path: an .npz file.
@@ -105,6 +117,8 @@ def read_predictions(path: Path, *, predictions: str | None = None, label: str |
         answers = _array(arrays, path, predictions)
         truth = None if label is None else _array(arrays, path, label)
         models, classes = (arrays[name] if name in arrays.files else None for name in (_MODELS, _CLASSES))
+        beside = predictions[: -len(_PREDICTIONS)] + _PROBABILITIES
+        shares = _array(arrays, path, beside, kinds="f") if beside in arrays.files else None
     if answers.ndim != 2 or not answers.size:  # noqa: PLR2004 - items and candidates
         raise InvalidError(
             f"{path}: array {predictions!r} has shape {list(answers.shape)}: "
@@ -123,7 +137,10 @@ def read_predictions(path: Path, *, predictions: str | None = None, label: str |
             f"{path}: array {_MODELS!r} has {len(set(names))} different names for {candidates} columns of "
             f"{predictions!r}: name each candidate once"
         )
-    return _placed(tuple(names), answers, None if truth is None else truth.reshape(items), classes)
+    flat = None if truth is None else truth.reshape(items)
+    if shares is None:
+        return _placed(tuple(names), answers, flat, classes)
+    return _likely(tuple(names), _normalised(path, beside, shares, answers.shape), flat, classes)
 
 
 def _opened(path: Path) -> np.lib.npyio.NpzFile:
@@ -136,16 +153,45 @@ def _opened(path: Path) -> np.lib.npyio.NpzFile:
     return opened
 
 
-def _array(arrays: np.lib.npyio.NpzFile, path: Path, name: str) -> Array:
+def _array(arrays: np.lib.npyio.NpzFile, path: Path, name: str, kinds: str = "iuUS") -> Array:
     if name not in arrays.files:
         raise InvalidError(f"{path}: there is no array {name!r}; there is {', '.join(arrays.files)}")
     try:
         values = arrays[name]
     except _BROKEN as error:
         raise InvalidError(f"{path}: array {name!r} cannot be read ({error})") from error
-    if values.dtype.kind not in "iuUS":
-        raise InvalidError(f"{path}: array {name!r} is {values.dtype}; give class numbers or class names")
+    if values.dtype.kind not in kinds:
+        wanted = "probabilities" if kinds == "f" else "class numbers or class names"
+        raise InvalidError(f"{path}: array {name!r} is {values.dtype}; give {wanted}")
     return np.asarray(values)
+
+
+def _normalised(path: Path, name: str, shares: Array, answers: tuple[int, ...]) -> Floats:
+    """Probabilities whose rows sum to 1 exactly."""
+    found = shares.astype(np.float64)
+    if found.ndim != 3 or found.shape[:2] != answers:  # noqa: PLR2004 - items, candidates, classes
+        raise InvalidError(
+            f"{path}: array {name!r} has shape {list(found.shape)} for predictions {list(answers)}: give "
+            "probabilities [items, candidates, classes]"
+        )
+    sums = found.sum(axis=2, keepdims=True)
+    if not np.isfinite(sums).all() or (found < 0).any() or (np.abs(sums - 1) > _ROUNDED).any():
+        raise InvalidError(f"{path}: array {name!r} has rows that do not sum to 1; give probabilities")
+    return np.asarray(found / sums)
+
+
+def _likely(
+    names: tuple[str, ...], shares: Floats, truth: Array | None, classes: Array | None
+) -> Predictions:
+    """Candidates whose answers are the classes that they think likeliest."""
+    width = shares.shape[2]
+    space = tuple(map(str, range(width))) if classes is None else tuple(classes.astype(str).tolist())[:width]
+    places = None
+    if truth is not None:
+        true, where = _named(truth, space)
+        place_of = {name: place for place, name in enumerate(space)}
+        places = np.array([place_of.get(name, -1) for name in true])[where]
+    return Predictions(names, space, shares.argmax(axis=2), places, shares)
 
 
 def _placed(

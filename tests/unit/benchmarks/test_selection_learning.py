@@ -1,4 +1,4 @@
-"""What each workload is judged with comes from the others: against one whose labels are turned over."""
+"""What is learned from windows of known truth: recovered where it is known, and blind to the source judged."""
 
 from __future__ import annotations
 
@@ -7,85 +7,88 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks.selection.learning import FALLOFFS, Window, Windows, learn
-from sidecar.estimation.accuracy.error_model import ErrorModel, Judged
-from sidecar.estimation.accuracy.learned import LEARNED, Learned
+from benchmarks.selection.learning import Known, learn
+from sidecar.estimation.accuracy.errors import draw
+from sidecar.estimation.accuracy.learned import Learned, Signals
 
-TRUE = ErrorModel(level=-0.2, pool=0.9, spread=0.7, shared_sd=0.2, own_sd=0.2, validated=0.5)
-NOTHING = frozenset[str]()
-
-
-def window(workload: str, rng: np.random.Generator, *, noise: float = 0.0) -> Window:
-    """A target whose truth is drawn from an error model; its consensus is off by `noise` beyond that."""
-    consensus = rng.uniform(0.3, 0.9, 9)
-    truth = TRUE.drawn(consensus[None], np.arange(9), rng)[0]
-    consensus = np.clip(consensus + rng.normal(0, noise, 9), 0, 1)
-    return Window(
-        judged=Judged(workload, consensus, truth),
-        quality=truth,
-    )
+# Truth lies a known way off the agreement, with known errors.
+TRUE = Learned(
+    level=(-0.3, 0.8, 0, 0, 0, 0),
+    spread=0.7,
+    level_error=(float(np.log(0.3)), 0, 0, 0, 0, 0),
+    own_error=(float(np.log(0.2)), 0, 0),
+    widening=1.0,
+    validated_widening=1.0,
+    sure=0.9,
+)
 
 
-def targets(workload: str, rng: np.random.Generator, best: float = 1.0) -> list[Windows]:
-    """Twelve targets where one falloff loses less than the others."""
-    made: list[Windows] = []
-    for _ in range(12):
-        seed = int(rng.integers(1 << 30))
-        made.append(
-            {
-                falloff: window(workload, np.random.default_rng(seed), noise=0.0 if falloff == best else 0.2)
-                for falloff in FALLOFFS
-            }
+def windows(source: str, rng: np.random.Generator, many: int = 8) -> list[Known]:
+    """Windows whose truth is drawn from what is to be learned."""
+    made = []
+    for _ in range(many):
+        consensus = np.clip(rng.uniform(0.4, 0.8) + rng.uniform(-0.2, 0.2, 6), 0.05, 0.95)
+        signals = Signals(
+            items=100_000,
+            classes=4,
+            consensus=consensus,
+            pooled=np.clip(consensus + rng.normal(0, 0.02), 0.05, 0.95),
+            agreement=np.clip(consensus + rng.normal(0, 0.02), 0.05, 0.95),
+            kappa=float(rng.uniform(0.2, 0.8)),
+            correlation=np.eye(6),
+            fit=np.zeros(6),
+            promised=np.full(6, np.nan),
+            validation_rows=np.zeros(6),
         )
+        _, draws = draw(signals, TRUE, rng, 2)
+        made.append(Known(source, signals, draws[0]))
     return made
 
 
-def workloads(best: float = 1.0) -> dict[str, list[Windows]]:
+def sources(many: int = 20) -> dict[str, list[Known]]:
     rng = np.random.default_rng(0)
-    return {name: targets(name, rng, best) for name in "abcde"}
+    return {f"s{number}": windows(f"s{number}", rng) for number in range(many)}
 
 
-def turned(found: list[Windows]) -> list[Windows]:
-    """The same targets with other right answers."""
-
-    def other(one: Window) -> Window:
-        judged = dataclasses.replace(one.judged, truth=1 - one.judged.truth)
-        return dataclasses.replace(one, judged=judged, quality=1 - one.quality)
-
-    return [{falloff: other(one) for falloff, one in target.items()} for target in found]
+def test_factors_and_errors_are_recovered() -> None:
+    found = learn([one for some in sources().values() for one in some])
+    assert found.spread == pytest.approx(0.7, abs=0.07)
+    assert np.exp(found.own_error[0]) < 1
+    assert found.widening == pytest.approx(1.0, abs=0.25)
+    assert 0.5 <= found.sure <= 1
 
 
-@pytest.mark.parametrize("name", list("abcde"))
-def test_no_label_of_a_workload_reaches_what_it_is_judged_with(name: str) -> None:
-    found = workloads()
-    learned, other = learn(found, NOTHING), learn(found | {name: turned(found[name])}, NOTHING)
-    assert learned[name] == other[name]
-    assert learned[""] != other[""]
+def test_intervals_hold_as_often_as_they_say_on_sources_left_out() -> None:
+    made = sources()
+    held = []
+    for name in list(made)[:6]:
+        learned = learn([one for other, some in made.items() if other != name for one in some])
+        for one in made[name]:
+            _, draws = draw(one.signals, learned, np.random.default_rng(0), 400)
+            low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+            held.append(((low <= one.accuracy) & (one.accuracy <= high)).mean())
+    assert np.mean(held) == pytest.approx(0.9, abs=0.07)
 
 
-def test_a_control_teaches_nothing_and_is_judged_with_what_all_others_taught() -> None:
-    found = workloads()
-    learned = learn(found, frozenset("e"))
-    assert learned["e"] == learned[""]
-    assert learned[""] == learn(found | {"e": turned(found["e"])}, frozenset("e"))[""]
+def test_no_label_of_a_source_reaches_what_it_is_judged_with() -> None:
+    made = sources(6)
+
+    def learned_without(name: str) -> Learned:
+        return learn([one for other, some in made.items() if other != name for one in some])
+
+    before = learned_without("s0")
+    made["s0"] = [dataclasses.replace(one, accuracy=1 - one.accuracy) for one in made["s0"]]
+    assert learned_without("s0") == before
+    assert learned_without("s1") != learned_without("s0")
 
 
-@pytest.mark.parametrize("best", FALLOFFS)
-def test_the_falloff_is_the_one_that_loses_least(best: float) -> None:
-    assert {one.falloff for one in learn(workloads(best), NOTHING).values()} == {best}
-
-
-def test_what_loses_less_by_chance_only_does_not_displace_the_middle() -> None:
-    found = workloads(best=2.0)
-    # In three of five workloads the middle one loses less.
-    for name in "abc":
-        found[name] = targets(name, np.random.default_rng(1))
-    assert learn(found, NOTHING)[""].falloff == 1.0
-
-
-def test_with_few_other_workloads_the_release_stands_for_them() -> None:
-    found = workloads()
-    learned = learn({name: found[name] for name in "abc"}, NOTHING)
-    assert learned["a"] == LEARNED
-    assert isinstance(learned[""], Learned)
-    assert learned[""] != LEARNED
+def test_every_source_counts_the_same_however_many_windows_it_has() -> None:
+    made = sources(6)
+    rng = np.random.default_rng(1)
+    made["s0"] = [
+        dataclasses.replace(one, accuracy=np.clip(one.accuracy - 0.3, 0, 1)) for one in windows("s0", rng)
+    ]
+    once = learn([one for some in made.values() for one in some])
+    made["s0"] = made["s0"] * 20
+    often = learn([one for some in made.values() for one in some])
+    assert often.level == pytest.approx(once.level, abs=0.02)

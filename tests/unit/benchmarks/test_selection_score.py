@@ -14,13 +14,16 @@ from sklearn.metrics import f1_score
 
 from benchmarks.selection.case import Case
 from benchmarks.selection.cases import cases
-from benchmarks.selection.judge import judge
-from benchmarks.selection.score import accuracies, mixed_regret, rare_f1, score
-from benchmarks.selection.summary import workload_figures
+from benchmarks.selection.judge import Verdict, judge
+from benchmarks.selection.score import Score, accuracies, mixed_regret, rare_f1, score
+from benchmarks.selection.summary import figures
+from benchmarks.selection.window import NAMES, Window, window
 from benchmarks.selection.workloads import DIGITS
 from sidecar.core.evidence import Evidence
-from sidecar.core.ranking import CandidateRank, Estimate, Ranking, State
-from sidecar.estimation.accuracy.learned import LEARNED
+from sidecar.core.ranking import State
+from sidecar.estimation.accuracy.release import RELEASE
+from sidecar.estimation.ranking.order import RankSettings, rank
+from tests.support.made_evidence import noisy
 
 SHARES = st.integers(0, 4).map(lambda quarter: quarter / 4)
 
@@ -97,42 +100,76 @@ def test_mixed_regret_is_against_the_best_candidate_of_each_kind(
     assert mixed_regret(right, segments, served) == pytest.approx((best - reached) / 8)
 
 
-def test_coverage_counts_the_intervals_that_hold_the_truth() -> None:
-    votes = np.array([[0, 1, 0, 1], [0, 1, 0, 0], [1, 0, 0, 1]])
-    truth = np.array([0, 1, 0, 1])
-    intervals = {"right": (0.9, 1.0), "near": (0.8, 0.9), "half": (0.4, 0.5)}
-    ranking = Ranking(
-        4,
-        State.TIED,
-        "",
-        tuple(
-            CandidateRank(name, 1, State.TIED, "", Estimate(low, low, high))
-            for name, (low, high) in intervals.items()
-        ),
+def test_figures_are_means_over_sources_and_count_promises() -> None:
+    def verdict(source: str, covered: float, lost: float, state: State) -> Verdict:
+        known = Window(
+            workload="tabular",
+            kind="tabular",
+            source=source,
+            target="t",
+            seed=0,
+            names=("a", "b"),
+            unavailable={},
+            control=False,
+            signals=None,
+            doubt=None,
+            accuracy=np.array([0.8, 0.7]),
+            quality=np.array([0.8, 0.7]),
+            measures=dict.fromkeys(NAMES),
+            segments={},
+        )
+        default = Score(pearson=None, spearman=1.0, regret=lost, hits=1.0, mae=0.1)
+        return Verdict(known, default, state, "a", "a", lost, among_three=True, covered=covered, width=0.1)
+
+    verdicts = [
+        verdict("one", 1.0, 0.0, State.OK),
+        verdict("one", 0.0, 0.1, State.OK),
+        verdict("other", 0.5, 0.2, State.TIED),
+    ]
+    found = figures(verdicts)
+    assert found["coverage"] == pytest.approx((0.5 + 0.5) / 2)
+    assert found["regret"] == pytest.approx((0.05 + 0.2) / 2)
+    assert found["ok"] == pytest.approx(2 / 3)
+    assert found["ok_kept"] == pytest.approx(0.5)
+    assert found["kept_ok"] == pytest.approx(1.0)
+    assert found["states"] == {"OK": 2, "TIED": 1}
+    assert found["measures"]["jsd"]["regret"] is None
+
+
+def test_a_window_is_judged_as_the_product_ranks_it() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=400)
+    votes = np.stack([noisy(truth, accuracy, 3, rng) for accuracy in (0.9, 0.7, 0.6, 0.5)])
+    nothing = (None,) * 4
+    evidence = Evidence(nothing, nothing, nothing, ("a", "b", "c"), np.eye(3)[votes], hard=True)
+    ranking = rank(
+        ["w", "x", "y", "z"], evidence, unavailable={}, rng=np.random.default_rng(0), settings=RankSettings()
     )
-    nothing = (None,) * 3
-    evidence = Evidence(nothing, nothing, nothing, ("a", "b"), np.eye(2)[votes], hard=True)
-    case = Case("work", "here", "accuracy", tuple(intervals), ("",) * 3, evidence, truth, lambda _: ranking)
-    figures = workload_figures([judge(case, LEARNED)])
-    assert figures["default"]["coverage"] == pytest.approx(2 / 3)
-    assert figures["default"]["width"] == pytest.approx(0.1)
-    assert figures["default"]["abstained"] == 1
-    assert figures["default"]["states"] == {"TIED": 1}
-    assert figures["measures"]["jsd"]["regret"] is None
-    assert figures["candidates"] == 3
+    case = Case(
+        "pools", "file", "here", "accuracy", ("w", "x", "y", "z"), ("",) * 4, evidence, truth, lambda: ranking
+    )
+    verdict = judge(window(case, "pools with votes", control=False, seed=0), RELEASE)
+    assert verdict.pick == ranking.candidates[0].name
+    assert verdict.state is ranking.state
+    estimates = {one.name: one.accuracy for one in ranking.candidates}
+    values = np.array([one.value for name in case.names if (one := estimates[name])])
+    assert verdict.default.mae == pytest.approx(
+        np.abs(values - (votes == truth).mean(axis=1)).mean(), abs=1e-6
+    )
 
 
 # Trains fifteen models: a busy machine takes minutes.
 @pytest.mark.timeout(400)
 def test_digits_run_and_the_cache_gives_the_same_evidence(tmp_path: Path) -> None:
     said: list[str] = []
-    made, again = (list(cases(DIGITS, Path(), tmp_path, seed=3, said=said.append)) for _ in range(2))
+    ((path, load),) = DIGITS.sources(tmp_path)
+    made, again = (list(cases(DIGITS, path, load, tmp_path, seed=3, said=said.append)) for _ in range(2))
     assert sum("trains" in text for text in said) == 3 * len(made)
     for case, other in zip(made, again, strict=True):
         assert case.target not in case.sources
         np.testing.assert_array_equal(case.evidence.probabilities, other.evidence.probabilities)
         np.testing.assert_array_equal(case.truth, other.truth)
     assert max(accuracies(case.evidence.votes, case.truth).max() for case in made) > 0.8
-    verdict = judge(made[0], LEARNED)
-    assert verdict.default == judge(again[0], LEARNED).default
-    assert verdict.intervals == len(verdict.names) == 12
+    verdicts = [judge(window(one, "digits", control=False, seed=3), RELEASE) for one in (made[0], again[0])]
+    assert verdicts[0].default == verdicts[1].default
+    assert len(verdicts[0].window.names) == 12

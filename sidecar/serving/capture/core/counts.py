@@ -17,6 +17,11 @@ class CaptureKey(NamedTuple):
     way: str
     listen: str
 
+    @property
+    def setting(self) -> str:
+        """What the address is called in the configuration, for a message."""
+        return f"{self.way}.listen"
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureCounts:

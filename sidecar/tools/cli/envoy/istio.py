@@ -18,14 +18,16 @@ _MANAGER = "envoy.filters.network.http_connection_manager"
 _COMPOSITE = "envoy.filters.http.composite"
 
 
-def virtual_service(upstream: Address, pilotfish: Address, fraction: float = 1.0) -> Settings:
+def virtual_service(
+    upstream: Address, pilotfish: Address, fraction: float = 1.0, *, capture: str
+) -> Settings:
     """Routes to the model server's service and mirrors this fraction of the inferences to Pilotfish's."""
     percent = 100 if fraction == 1 else round(100 * fraction, 4)
     mirrored = {"mirror": _destination(pilotfish), "mirrorPercentage": {"value": percent}}
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
-        "metadata": {"name": "pilotfish-mirror"},
+        "metadata": {"name": f"pilotfish-{capture}"},
         "spec": {
             "hosts": [upstream[0]],
             "http": [
@@ -36,11 +38,13 @@ def virtual_service(upstream: Address, pilotfish: Address, fraction: float = 1.0
     }
 
 
-def envoy_filter(workload: tuple[str, str], pilotfish: Address, fraction: float = 1.0) -> Settings:
+def envoy_filter(
+    workload: tuple[str, str], pilotfish: Address, fraction: float = 1.0, *, capture: str
+) -> Settings:
     """Puts a filter that observes this fraction of the calls into the proxies of the model server's pods."""
-    observer: Settings = {"name": EXT_PROC, **observing()}
+    observing_filter: Settings = {"name": EXT_PROC, **observing()}
     if fraction < 1:
-        observer = _at_times(observer, fraction)
+        observing_filter = _at_times(observing_filter, fraction)
     inbound = {
         "context": "SIDECAR_INBOUND",
         "listener": {
@@ -50,7 +54,7 @@ def envoy_filter(workload: tuple[str, str], pilotfish: Address, fraction: float 
     return {
         "apiVersion": "networking.istio.io/v1alpha3",
         "kind": "EnvoyFilter",
-        "metadata": {"name": "pilotfish-observer"},
+        "metadata": {"name": f"pilotfish-{capture}"},
         "spec": {
             "workloadSelector": {"labels": dict([workload])},
             "configPatches": [
@@ -62,7 +66,7 @@ def envoy_filter(workload: tuple[str, str], pilotfish: Address, fraction: float 
                 {
                     "applyTo": "HTTP_FILTER",
                     "match": inbound,
-                    "patch": {"operation": "INSERT_BEFORE", "value": observer},
+                    "patch": {"operation": "INSERT_BEFORE", "value": observing_filter},
                 },
             ],
         },

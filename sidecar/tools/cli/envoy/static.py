@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any, Final, TypeAlias
 
+from sidecar.config.schema import EnvoyFeed
 from sidecar.serving.capture.core.envoy_admin import CLUSTER
 
 Address: TypeAlias = tuple[str, int]
@@ -25,7 +26,7 @@ def bootstrap(
     upstream: Address,
     pilotfish: Address,
     *,
-    capture: str,
+    feed: EnvoyFeed | None,
     admin: Address | None,
     ready: Address | None = None,
     fraction: float = 1.0,
@@ -36,7 +37,7 @@ def bootstrap(
         listen: where clients connect.
         upstream: the model server.
         pilotfish: the capture's address.
-        capture: `mirror` or `observer`.
+        feed: how the capture is sent copies; None: it is sent none.
         admin: Envoy's admin page, or none.
         ready: where probes ask whether Envoy is ready, which the admin page knows; or none.
         fraction: of the calls that is copied, 0.000001..1.
@@ -47,9 +48,9 @@ def bootstrap(
         # A call that is not drawn falls to the other route, which copies nothing.
         infer["match"]["runtime_fraction"] = drawn(fraction)
     filters = [_router()]
-    if capture == "mirror":
+    if feed is EnvoyFeed.MIRROR_POLICY:
         infer["route"]["request_mirror_policies"] = [{"cluster": CLUSTER}]
-    else:
+    elif feed is EnvoyFeed.EXT_PROC:
         filters.insert(0, {"name": EXT_PROC, **observing()})
         off = {"@type": f"{_TYPES}.filters.http.ext_proc.v3.ExtProcPerRoute", "disabled": True}
         rest["typed_per_filter_config"] = {EXT_PROC: off}

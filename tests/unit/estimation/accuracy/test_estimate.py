@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
 
 from sidecar.core.evidence import Evidence
 from sidecar.core.profile import SourceProfile
 from sidecar.core.tensors import Array
-from sidecar.estimation.accuracy.error_model import ErrorModel
 from sidecar.estimation.accuracy.estimate import (
     AccuracyEstimate,
-    _answer_noise,
     correctness,
     estimate_accuracy,
+    signals_of,
 )
+from sidecar.estimation.accuracy.learned import Learned
 from sidecar.estimation.accuracy.support import support
 from sidecar.estimation.measures.likeness import duplicate_weights
 from tests.support.made_evidence import evidence, noisy, profile, sure
@@ -32,8 +31,16 @@ KNOWN = np.full((4, 4), 4) + 84 * np.eye(4, dtype=np.int64)
 HERE = profile(TRAIN, LABELS)
 VALIDATED = profile(TRAIN, LABELS, KNOWN)
 ELSEWHERE = profile(TRAIN + 20, LABELS, KNOWN)
-# Consensus is right, so that what is left is the estimate itself.
-EXACT = ErrorModel(level=0, pool=1, spread=1, shared_sd=0, own_sd=0, validated=0)
+# The consensus is right, so that what is left is the estimate itself.
+EXACT = Learned(
+    level=(0, 1, 0, 1, 0, 0),
+    spread=1.0,
+    level_error=(-9, 0, 0, 0, 0, 0),
+    own_error=(-9, 0, 0),
+    widening=1.0,
+    validated_widening=1.0,
+    sure=0.9,
+)
 
 
 def pool(votes: Array, sources: Sequence[SourceProfile] = ()) -> Evidence:
@@ -41,11 +48,10 @@ def pool(votes: Array, sources: Sequence[SourceProfile] = ()) -> Evidence:
     return evidence(sources or [HERE] * len(votes), ROWS, answers, LABELS)
 
 
-def estimated(of: Evidence, model: ErrorModel = EXACT) -> AccuracyEstimate:
-    rng = np.random.default_rng(0)
+def estimated(of: Evidence, learned: Learned = EXACT) -> AccuracyEstimate:
     known = support(of)
-    part = correctness(of, known, duplicate_weights(of.probabilities, of.votes), rng, 400)
-    return estimate_accuracy([part], of.votes, known, model, rng)
+    part = correctness(of, known, duplicate_weights(of.probabilities, of.votes))
+    return estimate_accuracy([part], of, known, learned, np.random.default_rng(0), 400)
 
 
 def independent(accuracies: list[float], items: int, seed: int = 0) -> tuple[Array, Array]:
@@ -120,80 +126,65 @@ def test_degenerate_windows_have_finite_estimates(votes: Array) -> None:
     assert ((found.draws >= 0) & (found.draws <= 1 + 1e-12)).all()
 
 
-def test_the_noise_of_unseen_answers_is_that_of_drawn_answers() -> None:
+def test_being_right_together_is_what_drawn_answers_are() -> None:
     rng = np.random.default_rng(3)
-    votes = rng.integers(CLASSES, size=(4, 6))
-    votes[3] = votes[0]
-    posterior = rng.dirichlet(np.ones(CLASSES), 6)
-    counts = np.array([1, 2, 3, 1, 1, 2])
-    noise = _answer_noise(votes, posterior, counts, rng, 100_000)
-    drawn = np.zeros((50_000, 4))
-    for item in np.repeat(np.arange(6), counts):
-        answers = rng.choice(CLASSES, size=50_000, p=posterior[item])
-        drawn += answers[:, None] == votes[:, item]
-    np.testing.assert_allclose(np.cov(noise.T), np.cov(drawn.T), atol=0.05)
-    np.testing.assert_allclose(noise[:, 3], noise[:, 0], atol=1e-12)
+    _, votes = independent([0.8, 0.7, 0.6], 400, 3)
+    votes = np.concatenate([votes, votes[:1]])
+    of = pool(votes)
+    part = correctness(of, support(of), np.ones(4))
+    drawn = rng.random((20_000, 400)) < part.right[0]
+    assert part.together[0, 0] == pytest.approx(part.value[0])
+    assert part.together[0, 3] == pytest.approx(part.value[0])
+    assert part.together[0, 0] == pytest.approx(drawn.mean(), abs=0.01)
+    alike = votes[0] == votes[1]
+    assert part.together[0, 1] == pytest.approx((part.right[0] * alike).mean(), abs=1e-9)
 
 
-def test_an_interval_is_no_narrower_than_the_answers_are_uncertain() -> None:
-    _, votes = independent([0.8, 0.8], 300)
-    interval = estimated(pool(votes, [VALIDATED, ELSEWHERE])).interval(0, 0.9)
-    assert interval.high - interval.low > 0.05
+@pytest.mark.parametrize("classes", [4, 100])
+def test_many_classes_have_an_estimate_too(classes: int) -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.integers(classes, size=1000)
+    votes = np.stack([noisy(truth, accuracy, classes, rng) for accuracy in (0.9, 0.7, 0.5)])
+    labels = [str(number) for number in range(classes)]
+    nothing = (None,) * 3
+    of = Evidence(nothing, nothing, nothing, tuple(labels), np.eye(classes)[votes], hard=True)
+    assert estimated(of).value == pytest.approx((votes == truth).mean(axis=1), abs=0.06)
 
 
 def test_parts_weigh_what_they_hold_of_the_window() -> None:
     _, votes = independent([0.9, 0.7, 0.6], 300)
-    rng = np.random.default_rng(0)
     pools = [pool(votes[:, here]) for here in (slice(0, 100), slice(100, 300))]
-    parts = [correctness(of, support(of), np.ones(3), rng, 100) for of in pools]
-    whole = estimate_accuracy(parts, votes, support(pool(votes)), EXACT, rng)
+    parts = [correctness(of, support(of), np.ones(3)) for of in pools]
+    whole = signals_of(parts, pool(votes), support(pool(votes)))
     assert whole.consensus == pytest.approx((parts[0].value + 2 * parts[1].value) / 3)
-    assert whole.draws == pytest.approx((parts[0].draws + 2 * parts[1].draws) / 3)
+    assert whole.pooled == pytest.approx((parts[0].pooled + 2 * parts[1].pooled) / 3)
+    assert whole.items == 300
 
 
-def test_errors_of_the_model_widen_the_intervals() -> None:
+def test_larger_errors_widen_the_intervals_and_move_no_estimate() -> None:
     of = pool(independent([0.9, 0.8, 0.7, 0.6], 500)[1])
     narrow, wide = (
-        estimated(of, dataclasses.replace(EXACT, shared_sd=sd, own_sd=sd)).interval(1, 0.9)
-        for sd in (0.0, 0.5)
+        estimated(of, dataclasses.replace(EXACT, own_error=(error, 0, 0))).interval(1, 0.9)
+        for error in (-9.0, -0.7)
     )
     assert wide.value == narrow.value
     assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
 
 
-def test_validation_speaks_for_those_alone_that_the_traffic_is_like() -> None:
-    of = pool(independent([0.6, 0.6, 0.6], 500)[1], [VALIDATED, ELSEWHERE, HERE])
-    without, with_it = (estimated(of, dataclasses.replace(EXACT, validated=one)) for one in (0, 0.5))
-    assert with_it.value[0] == pytest.approx((without.value[0] + 0.88) / 2, abs=1e-3)
-    assert with_it.value[1:] == pytest.approx(without.value[1:])
-    assert with_it.draws[:, 0].mean() > without.draws[:, 0].mean() or without.value[0] > 0.88
+def test_validation_speaks_where_the_traffic_fits_its_source() -> None:
+    vague = dataclasses.replace(EXACT, level_error=(1.0, 0, 0, 0, 0, 0))
+    votes = independent([0.6, 0.6, 0.6], 500)[1]
+    without = estimated(pool(votes, [HERE] * 3), vague)
+    with_it = estimated(pool(votes, [VALIDATED] * 3), vague)
+    elsewhere = estimated(pool(votes, [ELSEWHERE] * 3), vague)
+    assert with_it.value == pytest.approx(np.full(3, 0.88), abs=0.04)
+    assert elsewhere.value == pytest.approx(without.value, abs=0.05)
+    assert np.ptp(with_it.draws[:, 0]) < np.ptp(without.draws[:, 0])
 
 
 def test_candidates_that_vote_alike_err_alike() -> None:
     votes = independent([0.9, 0.7, 0.6], 300)[1][[0, 0, 1, 2]]
-    found = estimated(pool(votes), dataclasses.replace(EXACT, shared_sd=0.3, own_sd=0.5))
-    assert found.draws[:, 0] == pytest.approx(found.draws[:, 1])
-
-
-@pytest.mark.parametrize(("error", "candidates"), [(0.02, 8), (0.1, 8), (0.1, 40), (0.3, 3)])
-def test_order_risk_is_how_often_truths_drawn_so_order_otherwise(error: float, candidates: int) -> None:
-    rng = np.random.default_rng(0)
-    value = rng.normal(0.5, 0.1, candidates)
-    truths = value + rng.normal(0, error, (2000, candidates))
-    bad = np.mean([spearmanr(value, truth).statistic < 0.3 for truth in truths])
-    draws = value + rng.normal(0, error, (2000, candidates))
-    found = AccuracyEstimate(value, value, draws, np.zeros(candidates))
-    assert found.order_risk(0.3) == pytest.approx(bad, abs=0.04)
-
-
-def test_of_two_candidates_the_order_risk_is_the_chance_that_the_other_one_is_better() -> None:
-    value = np.array([0.6, 0.5])
-    draws = value + np.random.default_rng(0).normal(0, 0.1, (400, 2))
-    found = AccuracyEstimate(value, value, draws, value)
-    assert found.order_risk(0.3) == np.mean(draws[:, 0] < draws[:, 1])
-
-
-def test_an_order_of_equals_is_a_bad_one_for_sure() -> None:
-    equal, draws = np.full(3, 0.5), np.random.default_rng(0).uniform(size=(10, 3))
-    assert AccuracyEstimate(equal, equal, draws, equal).order_risk(0.3) == 1
-    assert AccuracyEstimate(equal, draws[0], np.full((10, 3), 0.5), equal).order_risk(0.3) == 1
+    found = estimated(
+        pool(votes), dataclasses.replace(EXACT, level_error=(-1, 0, 0, 0, 0, 0), own_error=(-1, 0, 0))
+    )
+    assert found.draws[:, 0] == pytest.approx(found.draws[:, 1], abs=1e-9)

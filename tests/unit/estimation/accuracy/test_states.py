@@ -1,84 +1,86 @@
-"""When an order is doubted: it may well be a bad one, or equal votes give another one."""
+"""When a ranking promises nothing, and what it says of the reason."""
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import spearmanr
 
 from sidecar.core.evidence import Evidence
 from sidecar.core.ranking import State
 from sidecar.core.tensors import Floats
 from sidecar.estimation.accuracy.estimate import AccuracyEstimate
-from sidecar.estimation.accuracy.states import concord, order_doubt, pool_doubt
+from sidecar.estimation.accuracy.states import candidate_doubt, pool_doubt, promise_doubt, support_doubt
 from sidecar.estimation.accuracy.support import Support
-from sidecar.estimation.measures.dawid_skene import flat_consensus
-from tests.support.made_evidence import noisy
+from tests.support.made_evidence import evidence, noisy, profile
 
 RNG = np.random.default_rng(0)
 TRUTH = RNG.integers(3, size=600)
-VOTES = np.stack([noisy(TRUTH, accuracy, 3, RNG) for accuracy in (0.9, 0.8, 0.7, 0.6, 0.5)])
-NOTHING = (None,) * 5
-POOL = Evidence(NOTHING, NOTHING, NOTHING, ("a", "b", "c"), np.eye(3)[VOTES], hard=True)
-ORDER = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+NOTHING = (None,) * 3
+GUESSES = np.eye(3)[RNG.integers(3, size=(3, 600))]
+ANSWERS = np.eye(3)[np.stack([noisy(TRUTH, accuracy, 3, RNG) for accuracy in (0.9, 0.8, 0.7)])]
 
 
-def sources(*distances: float, coverage: float = 0.5) -> Support:
-    return Support((coverage,) * len(distances), np.array(distances), np.full(len(distances), np.nan))
+def pool(answers: Floats) -> Evidence:
+    return Evidence(NOTHING, NOTHING, NOTHING, ("a", "b", "c"), answers, hard=True)
 
 
-UNKNOWN = Support((None,) * 5, np.full(5, np.inf), np.full(5, np.nan))
-FITTING = sources(0.1, 0.1, 0.1, 0.1, 0.1, coverage=0.9)
+def sources(inside: float | None, fit: float = 0.0) -> Support:
+    return Support((inside,) * 3, np.full(3, 0.1), np.full(3, fit))
 
 
-def estimate(values: Floats, error: float = 0.01) -> AccuracyEstimate:
-    draws = values + np.random.default_rng(1).normal(0, error, (400, len(values)))
-    return AccuracyEstimate(values, values, draws, values)
+def estimate(values: Floats, error: float) -> AccuracyEstimate:
+    draws = values + np.random.default_rng(1).normal(0, error, (4000, len(values)))
+    return AccuracyEstimate(values, draws, values)
 
 
-@settings(deadline=None)
-@given(st.permutations(ORDER.tolist()))
-def test_concord_is_spearmans_correlation_with_the_consensus_of_equal_votes(values: list[float]) -> None:
-    equal = [one.value for one in flat_consensus(POOL)]
-    assert concord(POOL, UNKNOWN, np.array(values)) == pytest.approx(spearmanr(values, equal).statistic)
+def test_a_first_candidate_that_is_surely_good_enough_is_promised() -> None:
+    assert promise_doubt(estimate(np.array([0.9, 0.8, 0.7]), 0.01), 0.05, 0.9) is None
 
 
-def test_an_order_that_equal_votes_give_too_is_not_doubted() -> None:
-    assert order_doubt(POOL, UNKNOWN, estimate(ORDER)) is None
+def test_equal_candidates_are_a_promise_too_where_little_can_be_lost() -> None:
+    assert promise_doubt(estimate(np.full(3, 0.8), 0.005), 0.05, 0.9) is None
 
 
-def test_an_order_that_equal_votes_contradict_is_doubted_and_says_so() -> None:
-    found = order_doubt(POOL, UNKNOWN, estimate(ORDER[::-1].copy()))
+def test_estimates_that_err_too_much_are_tied_and_say_how_likely_a_loss_is() -> None:
+    found = promise_doubt(estimate(np.array([0.9, 0.85]), 0.2), 0.05, 0.9)
     assert found is not None
     assert found[0] is State.TIED
-    assert found[1] == "a consensus of equal votes orders otherwise: rank correlation -1.00 < 0.3"
+    # Two normal errors of .2 differ by more than .1 with probability .36.
+    assert "probability 36%" in found[1] or "probability 35%" in found[1] or "probability 37%" in found[1]
+    assert "loses more than 0.05 accuracy" in found[1]
 
 
-def test_where_a_source_fits_the_traffic_equal_votes_contradict_nothing() -> None:
-    assert order_doubt(POOL, FITTING, estimate(ORDER[::-1].copy())) is None
+def test_the_share_of_draws_that_is_asked_for_is_the_learned_one() -> None:
+    close = estimate(np.array([0.9, 0.85]), 0.1)
+    assert promise_doubt(close, 0.05, 0.5) is None
+    assert promise_doubt(close, 0.05, 0.95) is not None
 
 
-def test_estimates_that_err_too_much_for_what_they_differ_are_doubted_first() -> None:
-    found = order_doubt(POOL, FITTING, estimate(ORDER, error=2.0))
+def test_guesses_are_near_chance_unless_a_validation_holds_for_this_traffic() -> None:
+    found = pool_doubt(pool(GUESSES), sources(None))
     assert found is not None
-    assert found[0] is State.TIED
-    assert "err too much for what they differ" in found[1]
+    assert found[0] is State.NEAR_CHANCE
+    assert pool_doubt(pool(ANSWERS), sources(None)) is None
+    train = RNG.normal(size=(600, 2))
+    confusion = np.full((3, 3), 10) + 60 * np.eye(3, dtype=np.int64)
+    validated = evidence([profile(train, "abc", confusion)] * 3, train, GUESSES, "abc")
+    assert pool_doubt(validated, sources(1.0, fit=0.9)) is None
+    assert pool_doubt(validated, sources(1.0, fit=0.1)) is not None
 
 
-def test_where_equal_votes_order_nothing_they_contradict_nothing() -> None:
-    same = dataclasses.replace(POOL, probabilities=np.eye(3)[VOTES[[0] * 5]])
-    assert concord(same, UNKNOWN, ORDER) == 1
-
-
-def test_a_consensus_that_prefers_the_farthest_sources_is_out_of_support() -> None:
-    near, far = sources(0.6, 0.7, 0.8, 0.9, 1.0), sources(1.0, 0.9, 0.8, 0.7, 0.6)
-    assert pool_doubt(POOL, near, ORDER) is None
-    found = pool_doubt(POOL, far, ORDER)
+def test_where_no_source_holds_the_traffic_the_ranking_is_out_of_support() -> None:
+    found = pool_doubt(pool(ANSWERS), sources(0.3))
     assert found is not None
     assert found[0] is State.OUT_OF_SUPPORT
-    assert found[1].endswith("rank correlation 1.00")
-    assert pool_doubt(POOL, UNKNOWN, ORDER) is None
+    assert pool_doubt(pool(ANSWERS), sources(0.6)) is None
+
+
+def test_a_candidates_own_doubt_names_what_is_missing() -> None:
+    assert support_doubt(0.3) == (
+        State.OUT_OF_SUPPORT,
+        "30% of the traffic's values occur in its training data; 50% is needed",
+    )
+    assert candidate_doubt(0.9, 0.5, validated=False) is None
+    found = candidate_doubt(None, 0.05, validated=False)
+    assert found is not None
+    assert found[0] is State.NEAR_CHANCE
+    assert candidate_doubt(None, 0.05, validated=True) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.measures.consensus import MAX_ITERATIONS, TOLERANCE, class_posterior, dawid_skene
+from sidecar.estimation.measures.consensus import MAX_ITERATIONS, TOLERANCE, dawid_skene, one_coin
 from tests.support.made_evidence import noisy
 
 
@@ -115,11 +115,42 @@ def test_a_vote_without_weight_says_nothing() -> None:
     assert with_it.posterior == pytest.approx(without.posterior)
 
 
-def test_the_posterior_can_be_taken_again() -> None:
-    votes = drawn(3, 20, 3, 0)
-    found = dawid_skene(votes, flat(3, 3), np.ones(3), np.ones(20))
-    assert class_posterior(votes, found, np.ones(3)) == pytest.approx(found.posterior)
-    assert class_posterior(votes, found, np.zeros(3)) == pytest.approx(np.tile(found.class_prior, (20, 1)))
+def one_coin_by_definition(votes: Array, classes: int, weights: Floats, accuracies: Floats) -> Floats:
+    """Probability that each answer is right, class by class."""
+    found = np.zeros(votes.shape)
+    for item in range(votes.shape[1]):
+        scores = np.zeros(classes)
+        for candidate, accuracy in enumerate(accuracies):
+            likely = np.full(classes, np.log((1 - accuracy) / (classes - 1)))
+            likely[votes[candidate, item]] = np.log(accuracy)
+            scores += weights[candidate] * likely
+        shares = np.exp(scores - scores.max())
+        found[:, item] = shares[votes[:, item]] / shares.sum()
+    return found
+
+
+@given(st.integers(1, 5), st.integers(2, 30), st.integers(2, 80), st.integers(0, 99))
+def test_one_coin_is_a_fixed_point_of_its_definition(
+    candidates: int, items: int, classes: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    votes = rng.integers(min(classes, 4), size=(candidates, items))
+    weights = rng.uniform(0.2, 1, candidates)
+    counts = np.ones(items)
+    known, rows = np.full(candidates, 0.7), np.full(candidates, 20.0)
+    found = one_coin(votes, classes, weights, counts, known, rows)
+    accuracies = (found.sum(axis=1) + 14 + 1) / (items + 20 + 2)
+    again = one_coin_by_definition(votes, classes, weights, accuracies)
+    assert found == pytest.approx(again, abs=0.05)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_one_coin_recovers_accuracies_among_a_thousand_classes() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(1000, size=2000)
+    votes = np.stack([noisy(truth, accuracy, 1000, rng) for accuracy in (0.9, 0.7, 0.5, 0.3)])
+    found = one_coin(votes, 1000, np.ones(4), np.ones(2000), np.zeros(4), np.zeros(4))
+    assert found.mean(axis=1) == pytest.approx((votes == truth).mean(axis=1), abs=0.03)
 
 
 @pytest.mark.parametrize("prior", [np.zeros((2, 3, 3)), np.ones((1, 3, 3)), np.ones((2, 3, 2))])

@@ -13,7 +13,7 @@ from scipy.stats import entropy as scipy_entropy
 
 from sidecar.core.evidence import Evidence
 from sidecar.core.ranking import MeasureValue
-from sidecar.estimation.measures.adaptivity import REFERENCE_TAU, shifted_features
+from sidecar.estimation.measures.adaptivity import REFERENCE_TAU, shifted_columns
 from sidecar.estimation.measures.needs import Need
 from sidecar.estimation.measures.table import MEASURES, measure_all
 from tests.support.made_evidence import ROWS, evidence, profile
@@ -94,7 +94,7 @@ def test_coverage_tells_like_from_unlike_and_sees_scale() -> None:
 
 
 def test_feature_coverage_is_the_brute_force_share() -> None:
-    limits, target = EVIDENCE.limits[0].features, EVIDENCE.sources[0][1]
+    limits, target = EVIDENCE.limits[0].columns, EVIDENCE.sources[0][1]
     whole = ALIKE.feature_counts.sum(axis=0)
     found = [
         jensenshannon(part[feature], whole[feature]) ** 2 <= limits[feature]
@@ -182,23 +182,23 @@ def test_too_many_features_have_no_histograms() -> None:
     wide = evidence([source], WINDOW, ANSWERS[:1])
     assert wide.sources[0][1].feature_counts.shape == (5, 0, 12)
     assert "too many features" in reason(wide, 0, "feature_coverage")
-    assert shifted_features(source, wide.targets[0], wide.thresholds[0]) == ()
+    assert shifted_columns(source, wide.targets[0], wide.thresholds[0]) == ()
 
 
 def test_no_candidate_has_no_measures() -> None:
     assert measure_all(Evidence((), (), (), (), np.zeros((0, 0, 0)))) == ()
 
 
-def test_shifted_features_are_named_farthest_first() -> None:
+def test_shifted_columns_are_named_farthest_first() -> None:
     moved = WINDOW + np.array([0, 1.0, 9.0])
     target = evidence([ALIKE], moved, ANSWERS[:1])
-    found = shifted_features(ALIKE, target.targets[0], target.thresholds[0])
+    found = shifted_columns(ALIKE, target.targets[0], target.thresholds[0])
     assert [shift.name for shift in found] == ["f2", "f1"]
     assert found[0].outside_range == pytest.approx((moved[:, 2] > ALIKE.high[2]).mean())
     assert found[0].divergence > found[0].threshold
 
 
-def test_at_most_ten_shifted_features_are_named() -> None:
+def test_at_most_ten_shifted_columns_are_named() -> None:
     source = profile(RNG.normal(size=(3 * ROWS, 12)))
     target = evidence([source], RNG.normal(9, size=(2 * ROWS, 12)), ANSWERS[:1])
-    assert len(shifted_features(source, target.targets[0], target.thresholds[0])) == 10
+    assert len(shifted_columns(source, target.targets[0], target.thresholds[0])) == 10

@@ -19,7 +19,7 @@ def test_thresholds_are_quantiles_over_the_sources_own_partitions() -> None:
     assert found.pooled == pytest.approx(np.quantile(apart, 0.95))
     counts = source.feature_counts[:, 1]
     from_rest = [jensenshannon(part, counts.sum(axis=0) - part) ** 2 for part in counts]
-    assert found.features[1] == pytest.approx(np.quantile(from_rest, 0.95))
+    assert found.columns[1] == pytest.approx(np.quantile(from_rest, 0.95))
 
 
 def test_one_partition_has_no_thresholds() -> None:
@@ -30,7 +30,7 @@ def test_unbinned_features_have_no_thresholds() -> None:
     source = profile(np.random.default_rng(0).normal(size=(2 * ROWS, 2)))
     found = source_thresholds(dataclasses.replace(source, feature_counts=source.feature_counts[:, :0]))
     assert found is not None
-    assert found.features.shape == (0,)
+    assert found.columns.shape == (0,)
 
 
 def test_the_nearest_other_partition_is_found_by_brute_force() -> None:

@@ -1,4 +1,4 @@
-"""The proxy: a transparent TCP relay that reads along.
+"""A transparent TCP relay that reads along: the server of the captures that clients connect to.
 
 Bytes pass unchanged, so every method, stream, deadline, cancellation, status, metadata and compression
 arrives as sent, and so does what the observer cannot read, as TLS. Nothing is terminated here.
@@ -12,12 +12,11 @@ from sidecar.serving.capture.core.accepting import Acceptor, host_and_port
 from sidecar.serving.capture.core.counts import CaptureCounts
 from sidecar.serving.capture.core.intake import Intake
 from sidecar.serving.capture.core.messages import MEMORY_BYTES, Memory
+from sidecar.serving.capture.core.relay import Connection, Observer
 from sidecar.serving.capture.core.watchlist import Watchlist
-from sidecar.serving.capture.proxy.observer import ConnectionObserver
-from sidecar.serving.capture.proxy.relay import Connection, Observer
 
 
-class Proxy:
+class RelayServer:
     """Listens for clients and connects each of them to the upstream."""
 
     def __init__(
@@ -26,8 +25,8 @@ class Proxy:
         upstream: str,
         intakes: Mapping[str, Intake],
         *,
-        key: str = "proxy.listen",
-        observe: Callable[[Watchlist, Memory], Observer] = ConnectionObserver,
+        key: str,
+        observe: Callable[[Watchlist, Memory], Observer],
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         """Prepares; nothing is opened before `start`.
@@ -66,9 +65,13 @@ class Proxy:
         )
 
     def redirect(self, upstream: str) -> None:
-        """Leads new connections to another upstream; the old ones end with their last call."""
-        self._upstream = host_and_port(upstream)
-        self._acceptor.drain()
+        """Leads new connections to another upstream; the old ones end with their last call.
+
+        Nothing happens where it leads to that upstream already.
+        """
+        if host_and_port(upstream) != self._upstream:
+            self._upstream = host_and_port(upstream)
+            self._acceptor.drain()
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:
         """Replaces the intakes, by model name; calls under way keep theirs."""

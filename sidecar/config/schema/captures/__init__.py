@@ -1,0 +1,1 @@
+"""The configuration's half of every capture: its section, and the table that has a row for each."""

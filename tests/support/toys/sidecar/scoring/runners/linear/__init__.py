@@ -1,0 +1,1 @@
+"""A toy runner, which a test adds."""

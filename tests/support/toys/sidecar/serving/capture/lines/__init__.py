@@ -1,0 +1,1 @@
+"""A toy capture, which a test adds."""
