@@ -9,7 +9,7 @@ SERVERS ?= .components
 PIP    := -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-components check format proto helm lock clean
+.PHONY: help demo test test-components check docs format proto helm lock release clean
 
 help: ## list the tasks
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -97,7 +97,10 @@ test-components: $(VENV)/.dev $(COMPONENTS:%=$(SERVERS)/%/.made) ## run the test
 	PILOTFISH_KUBERNETES_PYTHON=$(abspath $(SERVERS))/kubernetes/bin/python \
 	$(BIN)/python -m pytest tests/components
 
-check: $(VENV)/.dev ## lint, types, import contracts, proto lint, drift of what is generated
+docs: $(VENV)/.dev ## build the documentation site; a warning or a broken link is an error
+	$(BIN)/python -m sphinx --builder html --fresh-env --write-all --nitpicky --fail-on-warning --keep-going --quiet docs docs/_build/html
+
+check: $(VENV)/.dev docs ## lint, types, import contracts, proto lint, drift of what is generated
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -125,5 +128,8 @@ helm: $(VENV)/.dev ## regenerate what follows from values, configuration and hel
 lock: $(VENV)/.dev $(SERVERS)/lock/.made ## lock what the image installs, with hashes, and list it (SBOM)
 	PATH=$(abspath $(SERVERS))/lock/bin:$$PATH $(BIN)/python -m image.lock
 
+release: $(VENV)/.dev ## build wheel, source, image context, chart package and SBOM into dist/
+	$(BIN)/python -m release dist
+
 clean: ## remove what the tasks made
-	rm -rf $(VENV) $(SERVERS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(SERVERS) dist build docs/_build docs/reference/generated .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -33,17 +33,23 @@ class TritonPythonModel:
     def execute(self, requests):
         responses = []
         for request in requests:
-            images = utils.get_input_tensor_by_name(request, "image").as_numpy()
-            answer = self.session.run(["probabilities"], {"image": images})[0]
+            given = self.session.get_inputs()[0]
+            items = utils.get_input_tensor_by_name(request, given.name).as_numpy()
+            if items.dtype == object:
+                items = np.array([text.decode() for text in items.ravel()], object).reshape(items.shape)
+            answer = self.session.run(["probabilities"], {given.name: items})[0]
             output = utils.Tensor("probabilities", answer.astype(np.float32))
             responses.append(utils.InferenceResponse([output]))
         return responses
 """
+# What the models take and give.
+IMAGES = """
+input [{ name: "image" data_type: TYPE_FP32 dims: [64] }]
+output [{ name: "probabilities" data_type: TYPE_FP32 dims: [10] }]
+"""
 _CONFIG = """
 backend: "python"
 max_batch_size: 16
-input [{ name: "image" data_type: TYPE_FP32 dims: [64] }]
-output [{ name: "probabilities" data_type: TYPE_FP32 dims: [10] }]
 instance_group [{ kind: KIND_CPU count: 1 }]
 """
 _STREAMING = "model_transaction_policy { decoupled: true }\n"
@@ -61,13 +67,16 @@ print(json.dumps({
 class TritonServer(ServerProcess):
     """Its models are loaded and unloaded through its repository API."""
 
-    def __init__(self, models: Mapping[str, Path], folder: Path, *, streaming: str = "") -> None:
+    def __init__(
+        self, models: Mapping[str, Path], folder: Path, *, streaming: str = "", tensors: str = IMAGES
+    ) -> None:
         """Writes a model repository.
 
         Args:
-            models: ONNX files with input `image` [64] and output `probabilities` [10], by name.
+            models: ONNX files with one input and the output `probabilities`, by name.
             folder: for the repository and the server's log.
             streaming: the one among them that is to be decoupled.
+            tensors: inputs and outputs of every model, as in `config.pbtxt`.
         """
         python = named(PYTHON, "bin/python beside nvidia-pytriton and onnxruntime")
         found = subprocess.run([python, "-c", _WHERE], check=True, capture_output=True, text=True)  # noqa: S603 - the interpreter that we were given
@@ -88,7 +97,7 @@ class TritonServer(ServerProcess):
             version.mkdir(parents=True)
             shutil.copy(model, version / "model.onnx")
             (version / "model.py").write_text(_BACKEND)
-            (version.parent / "config.pbtxt").write_text(_CONFIG + _STREAMING * (name == streaming))
+            (version.parent / "config.pbtxt").write_text(_CONFIG + tensors + _STREAMING * (name == streaming))
         command = [
             str(server / "bin/tritonserver"),
             f"--model-repository={folder / 'models'}",

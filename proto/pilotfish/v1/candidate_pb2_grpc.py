@@ -57,7 +57,8 @@ class CandidateServiceServicer:
     """
 
     def ListCandidates(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Lists the candidates of an endpoint with their states.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

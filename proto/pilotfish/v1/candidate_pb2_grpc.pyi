@@ -34,6 +34,7 @@ class CandidateServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CandidateServiceAsyncStub: ...
     ListCandidates: _grpc.UnaryUnaryMultiCallable[_candidate_pb2.ListCandidatesRequest, _candidate_pb2.ListCandidatesResponse]
+    """Lists the candidates of an endpoint with their states."""
     RegisterCandidate: _grpc.UnaryUnaryMultiCallable[_candidate_pb2.RegisterCandidateRequest, _candidate_pb2.RegisterCandidateResponse]
     """Adds a candidate; it answers the window's items before its first rank.
     Kept until it is removed or the sidecar stops; the configuration file is not changed.
@@ -47,6 +48,7 @@ class CandidateServiceAsyncStub(CandidateServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListCandidates: _aio.UnaryUnaryMultiCallable[_candidate_pb2.ListCandidatesRequest, _candidate_pb2.ListCandidatesResponse]  # type: ignore[assignment]
+    """Lists the candidates of an endpoint with their states."""
     RegisterCandidate: _aio.UnaryUnaryMultiCallable[_candidate_pb2.RegisterCandidateRequest, _candidate_pb2.RegisterCandidateResponse]  # type: ignore[assignment]
     """Adds a candidate; it answers the window's items before its first rank.
     Kept until it is removed or the sidecar stops; the configuration file is not changed.
@@ -62,7 +64,8 @@ class CandidateServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _candidate_pb2.ListCandidatesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_candidate_pb2.ListCandidatesResponse, _abc.Awaitable[_candidate_pb2.ListCandidatesResponse]]: ...
+    ) -> _typing.Union[_candidate_pb2.ListCandidatesResponse, _abc.Awaitable[_candidate_pb2.ListCandidatesResponse]]:
+        """Lists the candidates of an endpoint with their states."""
 
     @_abc_1.abstractmethod
     def RegisterCandidate(

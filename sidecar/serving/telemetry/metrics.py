@@ -213,7 +213,7 @@ def _candidates(snapshots: Mapping[str, Snapshot]) -> Iterator[Metric]:
     state = _gauge("candidate_state", "1 for the candidate's state.", (*one, "state"))
     incumbent = _gauge("candidate_incumbent", "1 for the candidate that serves.", one)
     recommended = _gauge("candidate_recommended", "1 for the candidate to serve.", one)
-    measure = _gauge("candidate_measure", "A label-free measure; see the README.", (*one, "measure"))
+    measure = _gauge("candidate_measure", "A label-free measure of `pilotfish measures`.", (*one, "measure"))
     objective, objective_low, objective_high = (
         _gauge(f"candidate_objective{end}", text, (*one, "objective"))
         for end, text in (
