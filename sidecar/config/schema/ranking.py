@@ -14,7 +14,7 @@ from sidecar.core.preference.constraints import Constraint as Bound
 from sidecar.core.preference.objectives import DIRECTIONS
 from sidecar.core.preference.preference import Order, Preference
 from sidecar.core.preference.value import Lexicographic, WeightedProduct, default_weights
-from sidecar.estimation.measures.table import DEFAULT, find_measure
+from sidecar.estimation.measures.table import find_measure
 
 
 def _measure(name: str) -> str:
@@ -142,8 +142,10 @@ class Ranking(Section):
         lt=0.5,
         description="probability, over all rounds together, that the recommended candidate changes in vain",
     )
-    measures: tuple[MeasureName, ...] = Field(
-        default=DEFAULT, description="what ExplainCandidate shows; `pilotfish measures` lists all"
+    measures: tuple[MeasureName, ...] | None = Field(
+        default=None,
+        description="what ExplainCandidate shows, whatever it costs; `pilotfish measures` lists all. Unset: "
+        "the default ones, without those that would take too much of a round",
     )
     seed: int = Field(default=0, ge=0, description="of the bootstrap")
 

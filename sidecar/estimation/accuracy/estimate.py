@@ -106,7 +106,9 @@ def correctness(
     # A vote of less than one blurs the consensus: the strongest is whole.
     weights = weights / weights.max()
     # Probabilities say more than votes where the first guess decides which optimum is found.
-    leaning: Floats = np.tensordot(weights, evidence.probabilities, axes=1)
+    leaning = np.zeros(evidence.probabilities.shape[1:])
+    for weight, shares in zip(weights, evidence.probabilities, strict=True):
+        leaning += float(weight) * shares
     first: Floats = np.stack([np.bincount(place.ravel(), one, len(counts)) for one in leaning.T], axis=1)
     prior = confusion_prior(
         evidence.profiles, evidence.labels, support.fits * support.trust * VALIDATION_SHARE, items

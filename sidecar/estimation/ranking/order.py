@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -31,7 +31,7 @@ from sidecar.estimation.accuracy.states import candidate_doubt, obstacle, order_
 from sidecar.estimation.accuracy.support import Support, support
 from sidecar.estimation.measures.adaptivity import shifted_features
 from sidecar.estimation.measures.likeness import duplicate_weights
-from sidecar.estimation.measures.table import DEFAULT, measure_all
+from sidecar.estimation.measures.table import measure_all
 from sidecar.estimation.ranking.by_support import support_ranks, support_state, support_states
 from sidecar.estimation.ranking.decision import decide, estimate_draws
 
@@ -51,17 +51,19 @@ class RankSettings:
         min_items: fewer answered items say INSUFFICIENT_DATA.
         preference: what puts the candidates in order.
         draws: of the bootstrap.
-        measures: names of those to show.
+        measures: names of those to show, whatever they cost; None: the default ones that a round can afford.
         learned: what other domains taught.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
+        alive: called between one piece of work and the next, so that whoever waits knows that work goes on.
     """
 
     min_items: int = 50
     preference: Preference = BY_ACCURACY
     draws: int = 400
-    measures: tuple[str, ...] = DEFAULT
+    measures: tuple[str, ...] | None = None
     learned: Learned = LEARNED
     find_segments: bool = True
+    alive: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class _View:
     support: Support
 
     def judged(self, weights: Floats, rng: np.random.Generator, settings: RankSettings) -> Correctness:
+        settings.alive()
         near = nearness(self.support.distances, settings.learned.falloff)
         return correctness(self.evidence, self.support, weights * near, rng, settings.draws)
 
@@ -124,7 +127,7 @@ class _View:
             _Known(name, values, shifted_features(profile, target, limits))
             for name, values, profile, target, limits in zip(
                 names,
-                measure_all(evidence, settings.measures),
+                measure_all(evidence, settings.measures, settings.alive),
                 evidence.profiles,
                 evidence.targets,
                 evidence.thresholds,

@@ -12,8 +12,9 @@ import numpy as np
 
 from sidecar.config.schema import Endpoint
 from sidecar.config.schema import Segments as SegmentSettings
+from sidecar.core.class_shares import ClassShares
 from sidecar.core.evidence import Evidence, SegmentEvidence
-from sidecar.core.labels import align, label_space
+from sidecar.core.labels import label_space
 from sidecar.core.ranking import Ranking, Recommended
 from sidecar.core.tensors import Array, Batch
 from sidecar.costs.candidate import Costs
@@ -431,11 +432,11 @@ def _evidence(ids: Array, available: _Available) -> Evidence:
         targets=tuple(loaded.binning.target.statistics() for _, loaded in available),
         thresholds=tuple(loaded.thresholds for _, loaded in available),
         labels=labels,
-        probabilities=np.stack(
-            [align(loaded.answers.of(ids), loaded.profile.classes, labels) for _, loaded in available]
-        )
-        if available
-        else np.zeros((0, 0, 0)),
+        probabilities=ClassShares(
+            [loaded.answers.shares(ids, loaded.profile.classes, labels) for _, loaded in available],
+            items=len(ids) if available else 0,
+            classes=len(labels),
+        ),
         energies=tuple(
             loaded.answers.energies(ids) if loaded.profile.output_kind == "logits" else None
             for _, loaded in available

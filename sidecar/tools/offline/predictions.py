@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.core.class_shares import ClassShares, VotedShares
 from sidecar.core.errors import InvalidError
 from sidecar.core.evidence import Evidence
 from sidecar.core.labels import label_space
@@ -48,13 +49,15 @@ class Predictions:
 
     def evidence(self) -> Evidence:
         """The answers as a ranking takes them; nothing is known of the candidates' sources."""
-        nothing = (None,) * len(self.names)
+        nothing, items, classes = (None,) * len(self.names), len(self.answers), len(self.classes)
         return Evidence(
             profiles=nothing,
             targets=nothing,
             thresholds=nothing,
             labels=self.classes,
-            probabilities=np.eye(len(self.classes))[self.answers.T],
+            probabilities=ClassShares(
+                [VotedShares(votes, classes) for votes in self.answers.T], items=items, classes=classes
+            ),
             hard=True,
         )
 

@@ -106,7 +106,7 @@ def test_copies_of_one_candidate_do_not_outvote_two_better_ones() -> None:
 @given(st.permutations(range(30)))
 def test_the_order_of_items_changes_nothing(order: list[int]) -> None:
     of = pool(independent([0.9, 0.7, 0.6], 30)[1])
-    moved = dataclasses.replace(of, probabilities=of.probabilities[:, order])
+    moved = dataclasses.replace(of, probabilities=of.shares.where(np.array(order)))
     one, other = estimated(of), estimated(moved)
     assert one.value == pytest.approx(other.value)
     assert one.draws == pytest.approx(other.draws)
