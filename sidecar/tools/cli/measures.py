@@ -23,7 +23,7 @@ def measures() -> None:
     console.print(table)
     console.print(
         "C candidates, n items, K classes, d features, S source and T target partitions, V validation rows.\n"
-        f"A default measure that would take more than {SHARE:.0%} of a round's {ROUND_S:g} s of processor time "
-        "is left out, with the reason, unless `ranking.measures` names it.",
+        f"A default measure that would take over {SHARE:.0%} of a round's {ROUND_S:g} s of processor time is "
+        "left out, with the reason, unless `ranking.measures` names it.",
         style="dim",
     )
