@@ -62,7 +62,18 @@ class EndpointScorer:
         costs: Costs,
         clock: Callable[[], float],
         servers: ServerBudgets | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepares an endpoint; `configure` takes new settings later.
+
+        Args:
+            settings: its candidates, window and ranking.
+            open_model: opens a candidate's model and profile.
+            costs: what is known of each candidate beside its accuracy.
+            clock: seconds, monotonic.
+            servers: what may be asked of model servers, shared by all endpoints.
+            alive: called during long work, between one piece of it and the next.
+        """
         self.settings = settings
         self.interference = Interference(clock)
         self.window = Window(items=settings.window.items, size_bytes=settings.window.bytes)
@@ -73,6 +84,7 @@ class EndpointScorer:
         self._recommender = Recommender(settings.incumbent, level=settings.ranking.false_alarm)
         self._clock = clock
         self._servers = servers or ServerBudgets(clock)
+        self._alive = alive
         self._batches = Batches()
         self._segments = Segments(items=settings.window.items)
         self._by_inputs: tuple[Loaded, InputSegments] | None = None
@@ -131,6 +143,7 @@ class EndpointScorer:
     def load(self) -> None:
         """Loads the candidates whose files are new or changed; the next round tells what came of it."""
         for candidate in self.candidates:
+            self._alive()
             if candidate.load():
                 self._ranked = None
                 self._recommender.forget(candidate.settings.name)
@@ -253,6 +266,7 @@ class EndpointScorer:
                 preference=settings.preference,
                 measures=settings.measures,
                 learned=learned,
+                alive=self._alive,
             ),
             segments=self._split(ids, available),
             costs=costs,
