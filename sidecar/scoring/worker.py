@@ -20,6 +20,7 @@ from sidecar.config.schema import Config
 from sidecar.costs.candidate import Costs
 from sidecar.scoring.cpu_budget import CpuBudget
 from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.scoring.giving_back import give_back
 from sidecar.scoring.report import report
 from sidecar.scoring.runners.model import OpenModel
 from sidecar.scoring.runners.server_budget import ServerBudgets
@@ -215,6 +216,7 @@ class Worker:
             resident_bytes=_resident_bytes(),
         )
         self._send(message)
+        give_back()
 
 
 def _resident_bytes() -> int:
