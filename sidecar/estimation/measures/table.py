@@ -66,6 +66,11 @@ class Measure:
     estimates_accuracy: bool = False
     default: bool = True
 
+    @property
+    def looks_alone(self) -> bool:
+        """Whether it looks at a candidate's probabilities and at no other candidate."""
+        return Need.PROBABILITIES in self.requires and not self.requires & {Need.POOL, Need.TRIO}
+
 
 MEASURES: Final[tuple[Measure, ...]] = (
     Measure(
@@ -356,7 +361,7 @@ def measure_all(
     columns = [
         _Column(measure, evidence, "" if names is not None else measure.cost.excess(of)) for measure in wanted
     ]
-    alone = [column for column in columns if Need.PROBABILITIES in column.measure.requires]
+    alone = [column for column in columns if column.measure.looks_alone]
     for candidate in sorted({index for column in alone for index in column.able}):
         # All that look at every probability of a candidate take their turn while these are in memory.
         held = evidence.held(candidate)
