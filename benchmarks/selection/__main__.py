@@ -1,10 +1,10 @@
 """Does the top-ranked candidate serve the traffic best, and is an OK kept? Judged on sources left out.
 
 Run it with `python -m benchmarks.selection --data DIR --out FILE.json`; without `--data` it runs on
-scikit-learn's digits. Every file is a source. What is learned (how estimates err, when a ranking may say OK) is
-learned on all other files and judged on this one; `--constants release` judges with what ships instead. Profiles
-and answers come from what is behind `pilotfish profile build` and `pilotfish rank`. Labels of a target are read
-here alone, after its signals were made. It exits 1 when a bar is missed.
+scikit-learn's digits. Every file is a source. What is learned (how estimates err, when a ranking may say OK)
+is learned on all other files and judged on this one; `--constants release` judges with what ships instead.
+Profiles and answers come from what is behind `pilotfish profile build` and `pilotfish rank`. Labels of a
+target are read here alone, after its signals were made. It exits 1 when a bar is missed.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ def _recipes(source: _Source, stale: _Source | None) -> dict[str, Candidate]:
     train = source.train
     texts = train.text_columns
     made = families(train)
-    first, last = list(made)[0], list(made)[-1]
+    first, *_, last = made
     half = train.take(np.arange(len(train.labels) // 2))
     rng = np.random.default_rng(len(train.labels))
     spoilt = train.labels.copy()

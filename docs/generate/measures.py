@@ -30,4 +30,4 @@ def _row(measure: Measure) -> tuple[str, ...]:
     needs = ", ".join(need.value for need in Need if need in measure.requires)
     better = "high" if measure.direction > 0 else "low"
     default = "yes" if measure.default else "no"
-    return code(measure.name), code(measure.formula), better, default, needs, code(measure.cost)
+    return code(measure.name), code(measure.formula), better, default, needs, code(str(measure.cost))

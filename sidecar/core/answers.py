@@ -50,8 +50,11 @@ def class_probabilities(output: Array, kind: ClassKind) -> Floats:
     values = _columns(output)
     if kind == "logits":
         values = _two_or_more(values)
-        exponents = np.exp(values - values.max(axis=1, keepdims=True))
-        return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
+        # `_columns` made a copy: a long request over many classes needs no more of them.
+        values -= values.max(axis=1, keepdims=True)
+        np.exp(values, out=values)
+        values /= values.sum(axis=1, keepdims=True)
+        return values
     improbable = _improbable(values)
     if improbable.any():
         item = int(improbable.argmax())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 
+from sidecar.core.class_shares import ClassShares, Stack
 from sidecar.core.errors import InvalidError
 from sidecar.core.profile import SourceProfile, Validation
 from sidecar.core.tensors import Array, Floats
@@ -80,7 +80,8 @@ class Evidence:
         thresholds: `source_thresholds` of each profile, C of them; constant, so made once a profile.
             None without a profile and with one source partition.
         labels: K names; the joint label space. Empty: the candidates give no classes.
-        probabilities: float64 [C, n, K], rows sum to 1; the same n items for every candidate.
+        probabilities: [C, n, K], rows sum to 1; the same n items for every candidate. An array given here is
+            checked and taken apart: what is read is one candidate's [n, K] at a time, see `ClassShares`.
         hard: whether the answers are classes only; then all probabilities are 0 or 1.
         energies: logsumexp of each item's logits [n], C of them; None where a model gives
             probabilities. Empty: none is known.
@@ -93,7 +94,7 @@ class Evidence:
     targets: tuple[TargetStatistics | None, ...]
     thresholds: tuple[SourceThresholds | None, ...]
     labels: tuple[str, ...]
-    probabilities: Array
+    probabilities: Stack
     hard: bool = False
     energies: tuple[Floats | None, ...] = ()
 
@@ -105,14 +106,20 @@ class Evidence:
                 f"answers of shape {[candidates, items, classes]} need as many profiles, targets, thresholds "
                 f"and {len(self.labels)} labels; leave out candidates that gave no answers"
             )
-        if not np.isfinite(self.probabilities).all():
-            candidate, item, _ = np.argwhere(~np.isfinite(self.probabilities))[0]
-            raise InvalidError(f"the answer of candidate {candidate} to item {item} is not finite")
+        # What `ClassShares` gives was checked when it was made, or cannot be otherwise.
+        if not isinstance(self.probabilities, ClassShares):
+            _check_finite(self.probabilities)
+            object.__setattr__(self, "probabilities", ClassShares.of_array(self.probabilities))
         for candidate, energies in enumerate(self.energies):
             if energies is not None and (energies.shape != (items,) or not np.isfinite(energies).all()):
                 raise InvalidError(f"the energies of candidate {candidate} are not {items} finite numbers")
 
-    @cached_property
+    @property
+    def shares(self) -> ClassShares:
+        """The probabilities, one candidate's array at a time."""
+        return ClassShares.of_array(self.probabilities)
+
+    @property
     def votes(self) -> Array:
         """Each candidate's class for each item, int64 [C, n].
 
@@ -121,7 +128,12 @@ class Evidence:
         """
         if not self.labels:
             raise InvalidError("the candidates give no classes, so they have no votes; compare their inputs")
-        return np.asarray(self.probabilities.argmax(axis=2))
+        return self.shares.votes
+
+    @property
+    def highest(self) -> Floats:
+        """The probability of each candidate's class for each item, float64 [C, n]."""
+        return self.shares.highest
 
     @property
     def sources(self) -> tuple[tuple[SourceProfile, TargetStatistics], ...]:
@@ -160,7 +172,7 @@ class Evidence:
         return replace(
             self,
             targets=targets,
-            probabilities=self.probabilities[:, items],
+            probabilities=self.shares.where(items),
             energies=tuple(None if one is None else one[items] for one in self.energies),
         )
 
@@ -171,9 +183,14 @@ class Evidence:
             profiles=tuple(self.profiles[index] for index in candidates),
             targets=tuple(self.targets[index] for index in candidates),
             thresholds=tuple(self.thresholds[index] for index in candidates),
-            probabilities=self.probabilities[list(candidates)],
+            probabilities=self.shares.of(candidates),
             energies=tuple(self.energies[index] for index in candidates) if self.energies else (),
         )
+
+    def held(self, candidate: int) -> Evidence:
+        """The same evidence of one candidate; its probabilities are read once, however many measures ask."""
+        alone = self.of([candidate])
+        return replace(alone, probabilities=alone.shares.held())
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +208,16 @@ class SegmentEvidence:
     rule: str
     items: Array
     targets: tuple[TargetStatistics | None, ...]
+
+
+def _check_finite(probabilities: Stack) -> None:
+    """Names the first answer that is not finite."""
+    for candidate, shares in enumerate(probabilities):
+        finite = np.isfinite(shares).all(axis=1)
+        if not finite.all():
+            raise InvalidError(
+                f"the answer of candidate {candidate} to item {int(finite.argmin())} is not finite"
+            )
 
 
 def _known(values: tuple[T | None, ...], what: str) -> tuple[T, ...]:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 
 from sidecar.core.answers import OutputKind
+from sidecar.core.class_shares import FEW_CLASSES
 from sidecar.core.errors import InvalidError
 from sidecar.core.files import replace_file
 from sidecar.core.profile import SourceProfile, Validation
@@ -148,7 +149,7 @@ def _assembled(header: _Header, arrays: dict[str, Array]) -> SourceProfile:
     if header.validation_rows is not None:
         validation = Validation(
             rows=header.validation_rows,
-            confusion=arrays["validation.confusion"],
+            confusion=_compact(arrays["validation.confusion"], header.validation_rows),
             confidence_quantiles=arrays["validation.confidence_quantiles"],
             calibration=arrays["validation.calibration"],
         )
@@ -178,3 +179,10 @@ def _assembled(header: _Header, arrays: dict[str, Array]) -> SourceProfile:
         validation=validation,
         built_with=header.built_with,
     )
+
+
+def _compact(confusion: Array, rows: int) -> Array:
+    """The counts in the narrowest signed type: those of 1,000 classes are 8 MB a candidate otherwise."""
+    if len(confusion) <= FEW_CLASSES or confusion.max() > rows:
+        return confusion
+    return confusion.astype(np.min_scalar_type(-rows))

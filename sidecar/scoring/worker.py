@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from sidecar.config.schema import Config
 from sidecar.costs.candidate import Costs
 from sidecar.scoring.cpu_budget import CpuBudget
 from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.scoring.giving_back import give_back
 from sidecar.scoring.report import report
 from sidecar.scoring.runners.model import OpenModel
 from sidecar.scoring.runners.server_budget import ServerBudgets
@@ -26,7 +28,8 @@ from sidecar.wire.frames import FrameReader, frame
 from sidecar.wire.v2.codec import decode_observation
 from sidecar.wire.v2.elements import UnreadableError
 
-# The longest wait between signs of life; the serving process ends a scoring process that gives none.
+# The longest wait between signs of life; the serving process ends a scoring process that gives none. A round
+# gives them too, between one measure, candidate or segment and the next.
 _IDLE_S = 5.0
 _GATHER_S = 1.0
 # How long a request may wait unread while servers are being waited for.
@@ -112,10 +115,14 @@ class Worker:
             messages += self._reader.read()
         return messages
 
-    def _live(self) -> None:
-        """Gives a sign of life: an empty report."""
+    def _live(self, under_way: str = "") -> None:
+        """Gives a sign of life where the last one is old: a report without a ranking.
+
+        Args:
+            under_way: the endpoint whose round it comes from; empty between rounds.
+        """
         if self._clock() - self._sent_at >= _IDLE_S:
-            self._send(scoring_pb2.Report())
+            self._send(scoring_pb2.Report(under_way=under_way))
 
     def _send(self, message: scoring_pb2.Report) -> None:
         self._sent_at = self._clock()
@@ -171,6 +178,7 @@ class Worker:
                     costs=self._costs,
                     clock=self._clock,
                     servers=self._servers,
+                    alive=partial(self._live, endpoint.name),
                 )
             else:
                 scorer.configure(endpoint)
@@ -208,6 +216,7 @@ class Worker:
             resident_bytes=_resident_bytes(),
         )
         self._send(message)
+        give_back()
 
 
 def _resident_bytes() -> int:

@@ -181,7 +181,7 @@ class Sidecar:
         self.link.desire(self._desired.config)
 
     def _hear(self, report: scoring_pb2.Report) -> None:
-        self.board.hear(report)
+        self.board.hear(report, self.link.lost)
         if self._traces is not None:
             self._traces.round(report)
 
@@ -243,7 +243,7 @@ class Sidecar:
         while True:
             await asyncio.sleep(_WATCH_S)
             try:
-                self.board.age()
+                self.board.age("" if self.link.running else self.link.lost)
                 for key, listener in self.listeners.running.items():
                     self._notices.look(key, listener.counts)
                 rankings = {name: snapshot.ranking for name, snapshot in self.board.snapshots().items()}

@@ -8,6 +8,8 @@ import fcntl
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from pilotfish.internal.v1 import scoring_pb2
@@ -21,6 +23,9 @@ _STOP_S = 5.0
 _STEADY_S = 60.0
 _PIPE_BYTES = 1 << 20
 _SILENCE_S = 120.0
+# Processor time without a sign of life that no piece of a round takes: what used as much goes in circles.
+_WORK_S = 120.0
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 log = structlog.get_logger("pilotfish.link")
 
@@ -28,7 +33,17 @@ log = structlog.get_logger("pilotfish.link")
 class ScoringLink:
     """Keeps a scoring process alive. `offer` never blocks and never raises."""
 
-    def __init__(self, config: Config, hear: Callable[[scoring_pb2.Report], None]) -> None:
+    def __init__(
+        self, config: Config, hear: Callable[[scoring_pb2.Report], None], *, silence_s: float = _SILENCE_S
+    ) -> None:
+        """Prepares; `start` starts the process.
+
+        Args:
+            config: of the scoring process and its log.
+            hear: takes every report.
+            silence_s: a process that is silent for so long, and neither works nor waits for the processor,
+                hangs.
+        """
         self._scoring = config.scoring
         self._log = config.log
         self._hear = hear
@@ -36,7 +51,9 @@ class ScoringLink:
         self._generation = 0
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._silence_s = silence_s
         self.restarts = 0
+        self.lost = ""
 
     @property
     def running(self) -> bool:
@@ -91,10 +108,14 @@ class ScoringLink:
         while True:
             started = loop.time()
             try:
-                code: int | str = await self._run()
+                code = await self._run()
             except OSError as error:
                 code = str(error)
             self.restarts += 1
+            self.lost = (
+                f"the scoring process ended ({code}) and starts anew: its window and the evidence "
+                "that it had gathered are lost"
+            )
             if loop.time() - started > _STEADY_S:
                 backoff = _FIRST_BACKOFF_S
             log.error(
@@ -103,8 +124,8 @@ class ScoringLink:
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _LAST_BACKOFF_S)
 
-    async def _run(self) -> int:
-        """One life of a scoring process; returns its exit code."""
+    async def _run(self) -> str:
+        """One life of a scoring process; tells how it ended."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # nothing of the working directory is imported
@@ -128,19 +149,40 @@ class ScoringLink:
             process.stdin.write(self._desired)
             with contextlib.suppress(asyncio.IncompleteReadError):
                 while True:
-                    async with asyncio.timeout(_SILENCE_S):
-                        (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
-                        message = await process.stdout.readexactly(length)
-                    self._tell(message)
-            return await process.wait()
+                    (length,) = LENGTH.unpack(await self._heard(process, process.stdout, LENGTH.size))
+                    self._tell(await self._heard(process, process.stdout, length))
+            return f"exit code {await process.wait()}"
         except TimeoutError:
-            log.error("scoring process gave no sign of life; it is ended", silent_s=_SILENCE_S)  # noqa: TRY400 - the time is all there is to tell
+            log.error("scoring process gave no sign of life; it is ended", silent_s=self._silence_s)  # noqa: TRY400 - the time is all there is to tell
             process.kill()
-            return await process.wait()
+            await process.wait()
+            return f"it gave no sign of life for {self._silence_s:g} s"
         finally:
             self._process = None
             if process.returncode is None:
                 await _end(process)
+
+    async def _heard(
+        self, process: asyncio.subprocess.Process, pipe: asyncio.StreamReader, size: int
+    ) -> bytes:
+        """Reads so many bytes, and lets a process be silent while it works or waits for the processor.
+
+        Raises:
+            TimeoutError: it hangs.
+            IncompleteReadError: it ended.
+        """
+        reading = asyncio.ensure_future(pipe.readexactly(size))
+        first = before = _activity(process.pid)
+        try:
+            while not (await asyncio.wait({reading}, timeout=self._silence_s))[0]:
+                now = _activity(process.pid)
+                if hangs(first, before, now):
+                    raise TimeoutError
+                log.warning("scoring process is silent and at work", silent_s=self._silence_s)
+                before = now
+            return reading.result()
+        finally:
+            reading.cancel()
 
     def _tell(self, message: bytes) -> None:
         try:
@@ -148,6 +190,46 @@ class ScoringLink:
         except Exception:
             # The link must outlive whoever listens.
             log.exception("report not taken")
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What the kernel says of a process.
+
+    Attributes:
+        runnable: whether it runs or waits for the processor.
+        used_s: processor time of all its threads.
+    """
+
+    runnable: bool
+    used_s: float
+
+
+def hangs(first: Activity | None, before: Activity | None, now: Activity | None) -> bool:
+    """Tells whether a silent process hangs.
+
+    At idle priority on a busy machine a second of work takes minutes: such a process is silent, yet works.
+
+    Args:
+        first: when it was last heard; None where the kernel tells nothing, as of `before` and `now`.
+        before: a silence ago.
+        now: as it is.
+    """
+    if first is None or before is None or now is None:
+        return True
+    works = now.runnable or now.used_s > before.used_s
+    return not works or now.used_s - first.used_s >= _WORK_S
+
+
+def _activity(process_id: int) -> Activity | None:
+    """Reads a process's activity; None where there is no such process, or no /proc."""
+    try:
+        text = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return None
+    # The name may hold anything: behind its bracket stand the state, and 12th and 13th the times.
+    fields = text.rpartition(")")[2].split()
+    return Activity(fields[0] == "R", (int(fields[11]) + int(fields[12])) / _TICKS_PER_S)
 
 
 def _widen(process: asyncio.subprocess.Process) -> None:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, model_va
 from sidecar.config.schema.section import Finite, ObjectiveName, Section
 from sidecar.config.units import Seconds
 from sidecar.core.errors import InvalidError
-from sidecar.core.measure_names import DEFAULT, known_measure
+from sidecar.core.measure_names import known_measure
 from sidecar.core.preference.constraints import Constraint as Bound
 from sidecar.core.preference.objectives import DIRECTIONS
 from sidecar.core.preference.preference import Order, Preference
@@ -146,11 +146,13 @@ class Ranking(Section):
         default=0.05,
         ge=0,
         lt=1,
-        description="accuracy; a ranking says OK when its first candidate loses at most this to the best one with "
-        "probability 0.9",
+        description="accuracy; a ranking says OK when its first candidate loses at most this to the best one "
+        "with probability 0.9",
     )
-    measures: tuple[MeasureName, ...] = Field(
-        default=DEFAULT, description="what ExplainCandidate shows; `pilotfish measures` lists all"
+    measures: tuple[MeasureName, ...] | None = Field(
+        default=None,
+        description="what ExplainCandidate shows, whatever it costs; `pilotfish measures` lists all. Unset: "
+        "the default ones, without those that would take too much of a round",
     )
     seed: int = Field(default=0, ge=0, description="of the bootstrap")
 

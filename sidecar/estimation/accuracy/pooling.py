@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.core.class_shares import share_type
 from sidecar.core.evidence import Evidence
 from sidecar.core.profile import Validation
 from sidecar.core.tensors import Array, Floats
@@ -27,7 +28,7 @@ class Pool:
         promised: accuracy that each candidate's calibrated confidence promises; NaN without validation [C].
     """
 
-    leaning: Floats
+    leaning: Array
     right: Floats
     promised: Floats
 
@@ -40,11 +41,12 @@ def pool(evidence: Evidence, weights: Floats) -> Pool:
         weights: what each candidate counts, above 0 [C].
 
     References:
-        Genest & Zidek 1986, logarithmic opinion pools; Satopaa et al. 2014 for why they are sharper than means.
+        Genest & Zidek 1986, logarithmic opinion pools; Satopaa et al. 2014: they are sharper than means.
     """
     votes = evidence.votes
     shape = votes.shape[1], len(evidence.labels)
-    leaning, logarithms = np.zeros(shape), np.zeros(shape)
+    precision = share_type(shape[1])
+    leaning, logarithms = np.zeros(shape, precision), np.zeros(shape, precision)
     promised = np.full(len(votes), np.nan)
     powers = weights / weights.sum()
     for candidate, (shares, profile) in enumerate(
@@ -54,16 +56,16 @@ def pool(evidence: Evidence, weights: Floats) -> Pool:
         if validation is not None:
             shares, confidence = calibrated(shares, validation)  # noqa: PLW2901 - the same, calibrated
             promised[candidate] = float(confidence.mean())
-        leaning += weights[candidate] * shares
-        logarithms += powers[candidate] * np.log(shares + _ROOM)
+        leaning += float(weights[candidate]) * shares
+        logarithms += float(powers[candidate]) * np.log(shares + _ROOM)
     logarithms -= logarithms.max(axis=1, keepdims=True)
     np.exp(logarithms, out=logarithms)
     logarithms /= logarithms.sum(axis=1, keepdims=True)
     items = np.arange(shape[0])
-    return Pool(leaning, np.array([logarithms[items, one].mean() for one in votes]), promised)
+    return Pool(leaning, np.array([logarithms[items, one].mean(dtype=np.float64) for one in votes]), promised)
 
 
-def calibrated(shares: Array, validation: Validation) -> tuple[Floats, Floats]:
+def calibrated(shares: Array, validation: Validation) -> tuple[Array, Floats]:
     """Gives the highest probability the accuracy that it had on the validation data.
 
     Args:
@@ -81,7 +83,7 @@ def calibrated(shares: Array, validation: Validation) -> tuple[Floats, Floats]:
     rest = 1 - confidence
     certain = rest < _CERTAIN
     factors = (1 - kept) / np.where(certain, 1, rest)
-    found = np.asarray(shares * factors[:, None], dtype=np.float64)
+    found = shares * factors[:, None].astype(shares.dtype)
     found[certain] = ((1 - kept[certain]) / max(shares.shape[1] - 1, 1))[:, None]
     found[items, answered] = kept
     return found, promised

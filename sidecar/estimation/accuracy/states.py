@@ -19,8 +19,10 @@ NEAR_CHANCE: Final = 0.1
 _LIKELY: Final = 0.5
 NO_SUPPORT: Final = (
     State.OUT_OF_SUPPORT,
-    f"for every candidate, less than {SUPPORTED:.0%} of the traffic's values occur in its training data, so no "
-    "estimate can be trusted: add a candidate that was trained on such traffic",
+    (
+        f"for every candidate, less than {SUPPORTED:.0%} of the traffic's values occur in its training data, "
+        "so no estimate can be trusted: add a candidate that was trained on such traffic"
+    ),
 )
 
 
@@ -127,6 +129,9 @@ def promise_doubt(estimate: AccuracyEstimate, tolerance: float, sure: float) -> 
         return None
     return (
         State.TIED,
-        f"the estimates are too uncertain to tell which candidate is best: with probability {1 - kept:.0%} the "
-        f"first one loses more than {tolerance:g} accuracy to another; a few labels would settle it",
+        (
+            f"the estimates are too uncertain to tell which candidate is best: with {1 - kept:.0%} "
+            f"probability the first one loses more than {tolerance:g} accuracy to another; a few labels would "
+            "settle it"
+        ),
     )

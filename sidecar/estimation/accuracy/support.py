@@ -1,4 +1,4 @@
-"""What the inputs say of each candidate: whether the traffic is its source's own, and what left its support."""
+"""What the inputs say of each candidate: is the traffic its source's own, and what left its support?"""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from sidecar.estimation.measures.columns import columns_of, outside_support, var
 
 # With less, most of what the traffic holds was never seen by the source. Natural domains have .35 to 1.
 SUPPORTED: Final = 0.5
-# How far apart natural domains lie on average, by column shift, and how far a column lies that is gone: what a
-# shift is expected to be where there is one.
+# How far apart natural domains lie on average, by column shift, and how far a column lies that is gone: what
+# a shift is expected to be where there is one.
 _DOMAINS_APART: Final = 0.1
 _COLUMN_GONE: Final = 0.5
 _NOTHING: Final = np.finfo(np.float64).tiny

@@ -24,9 +24,9 @@ def average_thresholded_confidence(evidence: Evidence) -> tuple[Estimate, ...]:
         stored quantiles of the validation confidences, linear between them.
     """
     answers = []
-    for shares, validation in zip(evidence.probabilities, evidence.validations, strict=True):
+    for highest, validation in zip(evidence.highest, evidence.validations, strict=True):
         quantiles = validation.confidence_quantiles
         levels = np.linspace(0, 1, len(quantiles))
         threshold = np.interp(1 - validation.accuracy, levels, quantiles)
-        answers.append(mean_estimate(shares.max(axis=1) >= threshold - _ROUNDING, (0, 1)))
+        answers.append(mean_estimate(highest >= threshold - _ROUNDING, (0, 1)))
     return tuple(answers)

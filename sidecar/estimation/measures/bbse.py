@@ -27,8 +27,10 @@ def label_shift_accuracy(evidence: Evidence) -> tuple[Estimate | str, ...]:
         of the answers; q = w times the source's class shares. Negative shares are cut off and the
         rest is made to sum to 1; where C has no inverse, the pseudo-inverse stands for it.
     """
-    counts = [validated_confusion(profile, evidence.labels) for profile in evidence.profiles]
-    return tuple(_estimate(one, votes) for one, votes in zip(counts, evidence.votes, strict=True))
+    return tuple(
+        _estimate(validated_confusion(profile, evidence.labels), votes)
+        for profile, votes in zip(evidence.profiles, evidence.votes, strict=True)
+    )
 
 
 def _estimate(counts: Floats, votes: Array) -> Estimate | str:

@@ -22,9 +22,9 @@ def confidence_based_performance(evidence: Evidence) -> tuple[Estimate, ...]:
         the stored confidence bins (Zadrozny & Elkan 2002).
     """
     answers = []
-    for shares, validation in zip(evidence.probabilities, evidence.validations, strict=True):
+    for highest, validation in zip(evidence.highest, evidence.validations, strict=True):
         confidence, right = calibration_curve(validation)
-        answers.append(mean_estimate(np.interp(shares.max(axis=1), confidence, right), (0, 1)))
+        answers.append(mean_estimate(np.interp(highest, confidence, right), (0, 1)))
     return tuple(answers)
 
 

@@ -65,7 +65,7 @@ def columns_of(profile: SourceProfile) -> Columns:
         named = profile.feature_names[place : place + size]
         names += _names(name, named, one_value=one_value)
         place += size
-    counted = np.ones(profile.feature_edges.shape[:1] + (profile.feature_counts.shape[-1],), dtype=bool)
+    counted = np.ones((len(profile.feature_edges), profile.feature_counts.shape[-1]), dtype=bool)
     if len(counted):
         of_text = np.repeat(text, np.diff(starts, append=features))
         counted[of_text & (profile.feature_edges[:, 0] < 1), 0] = False

@@ -16,5 +16,4 @@ def confidence(evidence: Evidence) -> tuple[Estimate, ...]:
     References:
         Hendrycks & Gimpel 2017; as an estimate of accuracy, Garg et al. 2022 (AC).
     """
-    highest = evidence.probabilities.max(axis=2)
-    return tuple(mean_estimate(scores, (0, 1)) for scores in highest)
+    return tuple(mean_estimate(scores, (0, 1)) for scores in evidence.highest)

@@ -17,8 +17,8 @@ def difference_of_confidences(evidence: Evidence) -> tuple[Estimate, ...]:
         Guillory et al. 2021, regression on the difference of confidences with slope 1.
     """
     answers = []
-    for shares, validation in zip(evidence.probabilities, evidence.validations, strict=True):
+    for highest, validation in zip(evidence.highest, evidence.validations, strict=True):
         rows, means = validation.calibration[:, 0], validation.calibration[:, 1]
         moved = validation.accuracy - float(rows @ means / rows.sum())
-        answers.append(mean_estimate(shares.max(axis=1) + moved, (0, 1)))
+        answers.append(mean_estimate(highest + moved, (0, 1)))
     return tuple(answers)

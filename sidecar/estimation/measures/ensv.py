@@ -23,8 +23,10 @@ def ensemble_agreement(evidence: Evidence) -> tuple[Estimate, ...]:
     References:
         Hu et al. 2024 (EnsV).
     """
-    mean = evidence.probabilities.mean(axis=0)
+    total = np.zeros(evidence.probabilities.shape[1:])
+    for shares in evidence.probabilities:
+        total += shares
+    mean = total / len(evidence.probabilities)
     best = mean >= mean.max(axis=1, keepdims=True) - _ROUNDING
-    credit = best / best.sum(axis=1, keepdims=True)
-    items = np.arange(len(mean))
-    return tuple(mean_estimate(credit[items, votes], (0, 1)) for votes in evidence.votes)
+    ties, items = best.sum(axis=1), np.arange(len(mean))
+    return tuple(mean_estimate(best[items, votes] / ties, (0, 1)) for votes in evidence.votes)

@@ -18,9 +18,10 @@ def entropy(evidence: Evidence) -> tuple[Estimate, ...]:
         value 0 to ln K, nats, of each candidate.
     """
     most = math.log(len(evidence.labels))
-    tiny = np.finfo(np.float64).tiny
     answers = []
     for shares in evidence.probabilities:
-        scores = -(shares * np.log(np.maximum(shares, tiny))).sum(axis=1)
+        terms = np.log(np.maximum(shares, np.finfo(shares.dtype).tiny))
+        terms *= shares
+        scores = -terms.sum(axis=1)
         answers.append(mean_estimate(np.clip(scores, 0, most), (0, most)))
     return tuple(answers)

@@ -28,6 +28,8 @@ def mean_estimate(scores: Array, bounds: tuple[float, float]) -> Estimate:
     References:
         Agresti & Coull 1998, from proportions taken to bounded means.
     """
+    # Single precision is that of answers over many classes; sums of them are taken in double.
+    scores = scores.astype(np.float64, copy=False)
     value = min(max(float(scores.mean()), bounds[0]), bounds[1])
     padded = np.concatenate([scores, bounds])
     half = Z * float(padded.std()) / len(padded) ** 0.5

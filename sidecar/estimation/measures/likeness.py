@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from sidecar.core.class_shares import ClassShares, Stack
 from sidecar.core.tensors import Array, Floats
 
 # Copies of one model (re-exported, quantised) answer alike in almost every item and with almost the
 # same probabilities; independent models of high accuracy share answers, not probabilities.
 DUPLICATE_AGREEMENT = 0.98
 DUPLICATE_DISTANCE = 0.01
+# A pair's distance is taken over every item up to this many probabilities, and over evenly spaced items
+# beyond: twenty copies are 190 pairs, and 262 items of 1,000 classes tell a copy's 0.001 from 0.01.
+_MEASURED = 1 << 18
 _ROUNDING = 1e-12
 
 
@@ -56,18 +60,28 @@ def pool_beyond_chance(votes: Array, classes: int) -> float:
     return beyond_chance(float(agreement), float((shares @ shares.T)[pairs].mean()))
 
 
-def duplicate_weights(probabilities: Array, votes: Array) -> Floats:
+def duplicate_weights(probabilities: Stack, votes: Array) -> Floats:
     """Gives near-duplicates one vote together.
 
     Args:
-        probabilities: shape [C, n, K].
+        probabilities: [C, n, K], read one candidate at a time.
         votes: their classes, shape [C, n].
 
     Returns:
         1 / the number of candidates that are near-duplicates of it, itself included; shape [C].
     """
     alike = pairwise_agreement(votes) >= DUPLICATE_AGREEMENT
-    for first, second in np.argwhere(np.triu(alike, 1)):
-        distance = np.abs(probabilities[first] - probabilities[second]).sum(axis=1).mean() / 2
-        alike[first, second] = alike[second, first] = distance <= DUPLICATE_DISTANCE
+    some = _some(ClassShares.of_array(probabilities))
+    for first in np.flatnonzero(np.triu(alike, 1).any(axis=1)).tolist():
+        shares = some[first]
+        for second in (first + 1 + np.flatnonzero(alike[first, first + 1 :])).tolist():
+            distance = np.abs(shares - some[second]).sum(axis=1).mean() / 2
+            alike[first, second] = alike[second, first] = distance <= DUPLICATE_DISTANCE
     return np.asarray(1 / alike.sum(axis=1), dtype=np.float64)
+
+
+def _some(shares: ClassShares) -> ClassShares:
+    """All items where they hold few probabilities, evenly spaced ones where they hold many."""
+    _, items, classes = shares.shape
+    step = -(-items * classes // _MEASURED)
+    return shares.where(np.arange(items) % step == 0) if step > 1 else shares

@@ -6,13 +6,14 @@ import numpy as np
 
 from sidecar.core.evidence import Evidence
 from sidecar.core.ranking import Estimate
-from sidecar.core.tensors import Floats
+from sidecar.core.tensors import Array
 from sidecar.estimation.measures.interval import mean_estimate
 
 # The paper's, for all of its experiments: over it the answers are sure, and the softmax is kept.
 _CRITERION = 5.0
 # Smaller probabilities read as this one: a model that says 0 has no finite logit.
 _LEAST = 1e-12
+# Taken as the square's square: a power by a loop over logarithms costs ten times as much.
 _ORDER = 4
 
 
@@ -32,8 +33,9 @@ def matrix_norm(evidence: Evidence) -> tuple[Estimate, ...]:
     """
     answers = []
     for shares in evidence.probabilities:
-        normalised = _normalised(shares[:, shares.any(axis=0)])
-        scores = (normalised**_ORDER).mean(axis=1)
+        given = shares.any(axis=0)
+        squares = np.square(_normalised(shares if given.all() else shares[:, given]))
+        scores = np.square(squares, out=squares).mean(axis=1, dtype=np.float64)
         value = scores.mean() ** (1 / _ORDER)
         # The interval is that of the mean fourth power, by the delta method.
         linear = value + (scores - scores.mean()) / (_ORDER * value ** (_ORDER - 1))
@@ -41,10 +43,14 @@ def matrix_norm(evidence: Evidence) -> tuple[Estimate, ...]:
     return tuple(answers)
 
 
-def _normalised(shares: Floats) -> Floats:
+def _normalised(shares: Array) -> Array:
     logits = np.log(np.maximum(shares, _LEAST))
-    if -logits.mean() > _CRITERION:
+    if -logits.mean(dtype=np.float64) > _CRITERION:
         return shares
     logits -= logits.mean(axis=1, keepdims=True)
-    series = 1 + logits + logits**2 / 2
-    return np.asarray(series / series.sum(axis=1, keepdims=True))
+    series = np.square(logits)
+    series /= 2
+    series += logits
+    series += 1
+    series /= series.sum(axis=1, keepdims=True)
+    return series

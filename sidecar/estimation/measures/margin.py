@@ -19,8 +19,8 @@ def margin(evidence: Evidence) -> tuple[Estimate, ...]:
         Scheffer et al. 2001.
     """
     answers = []
-    for shares, votes in zip(evidence.probabilities, evidence.votes, strict=True):
+    for shares, votes, highest in zip(evidence.probabilities, evidence.votes, evidence.highest, strict=True):
         others = shares.copy()
         np.put_along_axis(others, votes[:, None], 0.0, axis=1)
-        answers.append(mean_estimate(shares.max(axis=1) - others.max(axis=1), (0, 1)))
+        answers.append(mean_estimate(highest - others.max(axis=1), (0, 1)))
     return tuple(answers)

@@ -20,6 +20,7 @@ from sidecar.estimation.measures.bbse import label_shift_accuracy
 from sidecar.estimation.measures.cbpe import confidence_based_performance
 from sidecar.estimation.measures.column_shift import column_shift
 from sidecar.estimation.measures.confidence import confidence
+from sidecar.estimation.measures.cost import Cost, sizes
 from sidecar.estimation.measures.cot import optimal_transport
 from sidecar.estimation.measures.dawid_skene import flat_consensus, informed_consensus
 from sidecar.estimation.measures.doc import difference_of_confidences
@@ -51,21 +52,27 @@ class Measure:
         requires: what must be there; a candidate that lacks it gets the reason, and the others are
             measured without it.
         direction: +1 where higher speaks for the candidate, -1 where lower does.
-        cost: operations a round; C candidates, n items, K classes, d features, S and T partitions.
+        cost: processor time a round as a function of its sizes, see `sidecar.estimation.measures.cost`.
         compute: gives each candidate's estimate, or the reason why there is none; all candidates
             that it is given have what it requires.
         estimates_accuracy: whether the value stands for the share of right answers.
-        default: whether it is computed where the configuration names no measures.
+        default: whether it is computed where the configuration names no measures and the round can afford
+            it.
     """
 
     name: str
     formula: str
     requires: frozenset[Need]
     direction: int
-    cost: str
+    cost: Cost
     compute: Callable[[Evidence], tuple[Estimate | str, ...]]
     estimates_accuracy: bool = False
     default: bool = True
+
+    @property
+    def looks_alone(self) -> bool:
+        """Whether it looks at a candidate's probabilities and at no other candidate."""
+        return Need.PROBABILITIES in self.requires and not self.requires & {Need.POOL, Need.TRIO}
 
 
 MEASURES: Final[tuple[Measure, ...]] = (
@@ -74,7 +81,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="#{(i, j): JSD(S_i, T_j) < 0.1} / #T, partitions scaled by themselves",
         requires=frozenset({Need.PROFILE, Need.PARTITION}),
         direction=1,
-        cost="C S T bins",
+        cost=Cost({"C S T bins": 1.0}),
         compute=adaptivity,
     ),
     Measure(
@@ -82,7 +89,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="share of T_j with any JSD(S_i, T_j) < tau, scaled by the source's range",
         requires=frozenset({Need.PROFILE, Need.PARTITION, Need.SOURCE_PARTITIONS}),
         direction=1,
-        cost="C S T bins",
+        cost=Cost({"C S T bins": 1.0}),
         compute=coverage,
     ),
     Measure(
@@ -90,7 +97,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean over columns and T_j of [JSD(column of T_j, column of S) <= tau_column]",
         requires=frozenset({Need.PROFILE, Need.PARTITION, Need.SOURCE_PARTITIONS, Need.FEATURES}),
         direction=1,
-        cost="C T d bins",
+        cost=Cost({"C T d bins": 0.5}),
         compute=feature_coverage,
     ),
     Measure(
@@ -98,7 +105,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean over T_j, S_i of L_i / (L_i + D_j (1 + shift of T_j)); D, L: H^2 to the nearest S_k",
         requires=frozenset({Need.PROFILE, Need.PARTITION, Need.SOURCE_PARTITIONS}),
         direction=1,
-        cost="C S T bins",
+        cost=Cost({"C S T bins": 1.0}),
         compute=graded_adaptivity,
     ),
     Measure(
@@ -106,7 +113,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="JSD(S, T), scaled by the source's range, nats",
         requires=frozenset({Need.PROFILE, Need.PARTITIONS}),
         direction=-1,
-        cost="C T bins",
+        cost=Cost({"C T bins": 10.0}),
         compute=divergence,
     ),
     Measure(
@@ -114,7 +121,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="|mean(T) - mean(S)|, features scaled to the source's range",
         requires=frozenset({Need.PROFILE, Need.INPUTS}),
         direction=-1,
-        cost="C d",
+        cost=Cost({"C d": 10.0}),
         compute=l2_distance,
     ),
     Measure(
@@ -122,15 +129,15 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="sqrt(mean over features of ((mean(T) - mean(S)) / sd(S))^2, less what noise makes of it)",
         requires=frozenset({Need.PROFILE, Need.INPUTS}),
         direction=-1,
-        cost="C d",
+        cost=Cost({"C d": 10.0}),
         compute=shift,
     ),
     Measure(
         name="column_shift",
-        formula="mean over columns of |p_T - p_S|^2 / (|p_T|^2 + |p_S|^2), without bias; p: a column's histogram",
+        formula="mean over columns of |p - q|^2 / (|p|^2 + |q|^2), without bias; p, q: histograms of T and S",
         requires=frozenset({Need.PROFILE, Need.INPUTS}),
         direction=-1,
-        cost="C S d bins",
+        cost=Cost({"C S d bins": 1.0}),
         compute=column_shift,
     ),
     Measure(
@@ -138,7 +145,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="rms((mean(T) - mean(S)) / sd(T)) + rms(ln(sd(T) / sd(S))), over features",
         requires=frozenset({Need.PROFILE, Need.INPUTS}),
         direction=-1,
-        cost="C d",
+        cost=Cost({"C d": 10.0}),
         compute=moment_shift,
     ),
     Measure(
@@ -146,7 +153,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="sqrt(1 - sum sqrt(p q)) of S and T, scaled by the source's range",
         requires=frozenset({Need.PROFILE, Need.PARTITIONS}),
         direction=-1,
-        cost="C T bins",
+        cost=Cost({"C T bins": 10.0}),
         compute=hellinger,
     ),
     Measure(
@@ -154,7 +161,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="|mean phi(T) - mean phi(S)|^2 without bias; phi: random Fourier features of an item",
         requires=frozenset({Need.PROFILE, Need.PARTITIONS, Need.SOURCE_PARTITIONS, Need.FEATURES}),
         direction=-1,
-        cost="C T 256",
+        cost=Cost({"C T waves": 10.0}),
         compute=mmd,
     ),
     Measure(
@@ -162,7 +169,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="JSD(S, T) over the joint 300 most frequent words, nats",
         requires=frozenset({Need.PROFILE, Need.PARTITIONS, Need.WORDS}),
         direction=-1,
-        cost="C T words",
+        cost=Cost({"C T words": 20.0}),
         compute=word_jsd,
     ),
     Measure(
@@ -170,7 +177,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="#{(i, j): JSD(S_i, T_j) < 0.6 over the pair's joint 300 most frequent words} / #T",
         requires=frozenset({Need.PROFILE, Need.PARTITION, Need.WORDS}),
         direction=1,
-        cost="C S T words log(words)",
+        cost=Cost({"C S T words": 50.0}),
         compute=word_adaptivity,
         default=False,
     ),
@@ -179,7 +186,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean max p",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 0.5}),
         compute=confidence,
         estimates_accuracy=True,
     ),
@@ -188,7 +195,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean of -sum p ln p, nats",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES}),
         direction=-1,
-        cost="C n K",
+        cost=Cost({"C n K": 3.0}),
         compute=entropy,
     ),
     Measure(
@@ -196,7 +203,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean (p1 - p2), the two highest probabilities",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 1.0}),
         compute=margin,
     ),
     Measure(
@@ -204,7 +211,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean ln sum exp(logits)",
         requires=frozenset({Need.ITEMS, Need.ENERGY}),
         direction=1,
-        cost="C n",
+        cost=Cost({"C n": 5.0}),
         compute=energy,
     ),
     Measure(
@@ -212,7 +219,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="|P|_* / sqrt(min(n, K) n), P the answers",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES}),
         direction=1,
-        cost="C (n K^2 + K^3)",
+        cost=Cost({"C n K^2": 0.05, "C K^3": 0.4}),
         compute=nuclear_norm,
     ),
     Measure(
@@ -220,7 +227,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="(mean sigma(z)^4)^(1/4); z = ln p, sigma = softmax or 1 + z + z^2/2 normalised",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 6.0}),
         compute=matrix_norm,
     ),
     Measure(
@@ -228,7 +235,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="1 - OT(P, one-hot classes by the source's class shares), half L1 as cost",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES, Need.PROFILE}),
         direction=1,
-        cost="C 50 (n K^2 + K^3)",
+        cost=Cost({"50 C n K^2": 0.05, "50 C K^3": 0.1}),
         compute=optimal_transport,
         estimates_accuracy=True,
         default=False,
@@ -238,7 +245,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="accuracy on the validation data",
         requires=frozenset({Need.VALIDATION}),
         direction=1,
-        cost="C rows of the validation",
+        cost=Cost({"C V": 5.0, "C K": 1.0}),
         compute=source_accuracy,
         estimates_accuracy=True,
     ),
@@ -247,7 +254,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="acc_val + mean max p - mean max p on the validation data",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES, Need.VALIDATION}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 0.5}),
         compute=difference_of_confidences,
         estimates_accuracy=True,
     ),
@@ -256,7 +263,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="share of max p >= t, with share_val(max p < t) = error_val",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES, Need.VALIDATION}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 0.5}),
         compute=average_thresholded_confidence,
         estimates_accuracy=True,
     ),
@@ -265,7 +272,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean of max p, calibrated on the validation data",
         requires=frozenset({Need.ITEMS, Need.PROBABILITIES, Need.VALIDATION}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 0.5}),
         compute=confidence_based_performance,
         estimates_accuracy=True,
     ),
@@ -274,7 +281,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="sum_k q_k recall_k, q = class shares that explain the answers through the validation",
         requires=frozenset({Need.ITEMS, Need.VALIDATION}),
         direction=1,
-        cost="C (n + K^3)",
+        cost=Cost({"C n": 5.0, "C K^3": 0.4}),
         compute=label_shift_accuracy,
         estimates_accuracy=True,
     ),
@@ -283,7 +290,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="mean share of the other candidates that answer the same class",
         requires=frozenset({Need.ITEMS, Need.POOL}),
         direction=1,
-        cost="C n",
+        cost=Cost({"C n": 10.0}),
         compute=agreement,
         estimates_accuracy=True,
     ),
@@ -292,7 +299,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="share of items answered as all candidates' mean answer says",
         requires=frozenset({Need.ITEMS, Need.POOL}),
         direction=1,
-        cost="C n K",
+        cost=Cost({"C n K": 1.0}),
         compute=ensemble_agreement,
         estimates_accuracy=True,
     ),
@@ -301,7 +308,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="Phi(x_i), with (x_i + x_j) / 2 = probit(agreement_ij) by least squares",
         requires=frozenset({Need.ITEMS, Need.TRIO}),
         direction=1,
-        cost="C^2 n",
+        cost=Cost({"C^2 n": 1.0}),
         compute=agreement_line,
         estimates_accuracy=True,
     ),
@@ -310,7 +317,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="expected correctness under the consensus of all votes (EM over confusions)",
         requires=frozenset({Need.ITEMS, Need.POOL}),
         direction=1,
-        cost="50 C n K",
+        cost=Cost({"50 C n K": 2.0}),
         compute=flat_consensus,
         estimates_accuracy=True,
         default=False,
@@ -320,7 +327,7 @@ MEASURES: Final[tuple[Measure, ...]] = (
         formula="the same with validation confusions as prior, near-duplicates sharing a vote",
         requires=frozenset({Need.ITEMS, Need.POOL}),
         direction=1,
-        cost="50 C n K + C^2 n",
+        cost=Cost({"50 C n K": 2.0, "C^2 n": 1.0}),
         compute=informed_consensus,
         estimates_accuracy=True,
         default=False,
@@ -343,12 +350,16 @@ def find_measure(name: str) -> Measure:
     return _BY_NAME[known_measure(name)]
 
 
-def measure_all(evidence: Evidence, names: Collection[str] = DEFAULT) -> tuple[tuple[MeasureValue, ...], ...]:
+def measure_all(
+    evidence: Evidence, names: Collection[str] | None = None, alive: Callable[[], None] = lambda: None
+) -> tuple[tuple[MeasureValue, ...], ...]:
     """Computes measures, each on the candidates that have what it requires.
 
     Args:
         evidence: one round's.
-        names: of the measures to compute.
+        names: of the measures to compute, whatever they cost; None: the default ones, of which those that
+            would take too much of a round have a reason in place of a value.
+        alive: called between one piece of work and the next.
 
     Returns:
         for each candidate its values, in the order of `names`.
@@ -356,23 +367,41 @@ def measure_all(evidence: Evidence, names: Collection[str] = DEFAULT) -> tuple[t
     Raises:
         InvalidError: a name is unknown.
     """
-    columns = [_column(find_measure(name), evidence) for name in names]
-    return tuple(tuple(column[index] for column in columns) for index in range(len(evidence.profiles)))
+    wanted = [find_measure(name) for name in (DEFAULT if names is None else names)]
+    of = sizes(evidence)
+    columns = [
+        _Column(measure, evidence, "" if names is not None else measure.cost.excess(of)) for measure in wanted
+    ]
+    alone = [column for column in columns if column.measure.looks_alone]
+    for candidate in sorted({index for column in alone for index in column.able}):
+        # All that look at every probability of a candidate take their turn while these are in memory.
+        held = evidence.held(candidate)
+        for column in alone:
+            if candidate in column.able:
+                column.answers[candidate] = column.measure.compute(held)[0]
+                alive()
+    for column in columns:
+        if column not in alone and column.able:
+            part = evidence if len(column.able) == len(evidence.profiles) else evidence.of(column.able)
+            column.answers |= zip(column.able, column.measure.compute(part), strict=True)
+            alive()
+    return tuple(tuple(column.value(index) for column in columns) for index in range(len(evidence.profiles)))
 
 
-def _column(measure: Measure, evidence: Evidence) -> list[MeasureValue]:
-    """One measure of every candidate."""
-    reasons = [own_lack(evidence, index, measure.requires) for index in range(len(evidence.profiles))]
-    able = [index for index, reason in enumerate(reasons) if not reason]
-    few = pool_lack(len(able), measure.requires)
-    if few or not able:
-        answers: dict[int, Estimate | str] = dict.fromkeys(able, few)
-    else:
-        part = evidence if len(able) == len(reasons) else evidence.of(able)
-        answers = dict(zip(able, measure.compute(part), strict=True))
-    column = []
-    for index, reason in enumerate(reasons):
-        answer = answers.get(index, reason)
+class _Column:
+    """One measure of every candidate: who has what it requires, and what came of it."""
+
+    def __init__(self, measure: Measure, evidence: Evidence, excess: str) -> None:
+        candidates = range(len(evidence.profiles))
+        reasons = [own_lack(evidence, index, measure.requires) or excess for index in candidates]
+        able = [index for index in candidates if not reasons[index]]
+        few = pool_lack(len(able), measure.requires)
+        self.measure = measure
+        self.able = [] if few else able
+        self.answers: dict[int, Estimate | str] = {index: reasons[index] or few for index in candidates}
+
+    def value(self, candidate: int) -> MeasureValue:
+        """What there is of a candidate."""
+        answer = self.answers[candidate]
         estimate, why = (None, answer) if isinstance(answer, str) else (answer, "")
-        column.append(MeasureValue(measure.name, measure.direction, estimate, why))
-    return column
+        return MeasureValue(self.measure.name, self.measure.direction, estimate, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,7 @@ def judge(
     min_items: int,
     find_segments: bool,
     rng: np.random.Generator,
+    alive: Callable[[], None] = lambda: None,
 ) -> Judged:
     """Judges the candidates on each segment with enough items, and on what is left of the window.
 
@@ -80,6 +81,7 @@ def judge(
         min_items: that a segment must hold to be judged by itself.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
         rng: for the search.
+        alive: called between one piece of work and the next.
     """
     parts = segments or (_found(evidence, min_items, rng) if find_segments else [])
     whole = _viewed(evidence)
@@ -91,6 +93,7 @@ def judge(
     shared = duplicate_weights(evidence.probabilities, evidence.votes)
     found: list[list[Correctness]] = []
     for part, view in zip(parts, views, strict=True):
+        alive()
         enough = part.items.sum() >= min_items
         found.append([correctness(view.evidence, view.support, shared)] if enough else [])
         rest &= ~part.items if enough else True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -36,7 +36,7 @@ from sidecar.estimation.accuracy.states import (
 )
 from sidecar.estimation.accuracy.support import Support
 from sidecar.estimation.measures.adaptivity import shifted_columns
-from sidecar.estimation.measures.table import DEFAULT, measure_all
+from sidecar.estimation.measures.table import measure_all
 from sidecar.estimation.ranking.by_support import support_ranks, support_state, support_states
 from sidecar.estimation.ranking.decision import decide, estimate_draws
 from sidecar.estimation.ranking.judging import View, judge
@@ -57,19 +57,21 @@ class RankSettings:
         min_items: fewer answered items say INSUFFICIENT_DATA.
         preference: what puts the candidates in order.
         draws: of the accuracies; even.
-        measures: names of those to show.
+        measures: names of those to show, whatever they cost; None: the default ones that a round can afford.
         learned: what other sources taught.
         tolerance: what the first candidate of a ranking that says OK may lose to the best one, in accuracy.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
+        alive: called between one piece of work and the next, so that whoever waits knows that work goes on.
     """
 
     min_items: int = 50
     preference: Preference = BY_ACCURACY
     draws: int = 400
-    measures: tuple[str, ...] = DEFAULT
+    measures: tuple[str, ...] | None = None
     learned: Learned = RELEASE
     tolerance: float = 0.05
     find_segments: bool = True
+    alive: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,12 @@ def rank(
         return Ranking(items, State.UNAVAILABLE, "no candidate gives answers", absent)
     parts = [replace(one, targets=tuple(one.targets[index] for index in order)) for one in segments]
     judged = judge(
-        evidence, parts, min_items=settings.min_items, find_segments=settings.find_segments, rng=rng
+        evidence,
+        parts,
+        min_items=settings.min_items,
+        find_segments=settings.find_segments,
+        rng=rng,
+        alive=settings.alive,
     )
     drawn = _Costs.drawn(costs, settings.draws, rng)
     ranking = _ranked(judged.whole, names, judged.all, drawn, rng, settings)
@@ -187,7 +194,7 @@ def _ranked(
         _Known(name, values, shifted_columns(profile, target, limits))
         for name, values, profile, target, limits in zip(
             names,
-            measure_all(evidence, settings.measures),
+            measure_all(evidence, settings.measures, settings.alive),
             evidence.profiles,
             evidence.targets,
             evidence.thresholds,

@@ -12,8 +12,9 @@ import numpy as np
 
 from sidecar.config.schema import Endpoint
 from sidecar.config.schema import Segments as SegmentSettings
+from sidecar.core.class_shares import ClassShares
 from sidecar.core.evidence import Evidence, SegmentEvidence
-from sidecar.core.labels import align, label_space
+from sidecar.core.labels import label_space
 from sidecar.core.ranking import Ranking, Recommended
 from sidecar.core.tensors import Array, Batch
 from sidecar.costs.candidate import Costs
@@ -60,7 +61,18 @@ class EndpointScorer:
         costs: Costs,
         clock: Callable[[], float],
         servers: ServerBudgets | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        """Prepares an endpoint; `configure` takes new settings later.
+
+        Args:
+            settings: its candidates, window and ranking.
+            open_model: opens a candidate's model and profile.
+            costs: what is known of each candidate beside its accuracy.
+            clock: seconds, monotonic.
+            servers: what may be asked of model servers, shared by all endpoints.
+            alive: called during long work, between one piece of it and the next.
+        """
         self.settings = settings
         self.interference = Interference(clock)
         self.window = Window(items=settings.window.items, size_bytes=settings.window.bytes)
@@ -71,6 +83,7 @@ class EndpointScorer:
         self._recommender = Recommender(settings.incumbent, level=settings.ranking.false_alarm)
         self._clock = clock
         self._servers = servers or ServerBudgets(clock)
+        self._alive = alive
         self._batches = Batches()
         self._segments = Segments(items=settings.window.items)
         self._by_inputs: tuple[Loaded, InputSegments] | None = None
@@ -129,6 +142,7 @@ class EndpointScorer:
     def load(self) -> None:
         """Loads the candidates whose files are new or changed; the next round tells what came of it."""
         for candidate in self.candidates:
+            self._alive()
             if candidate.load():
                 self._ranked = None
                 self._recommender.forget(candidate.settings.name)
@@ -251,6 +265,7 @@ class EndpointScorer:
                 preference=settings.preference,
                 measures=settings.measures,
                 tolerance=settings.tolerance,
+                alive=self._alive,
             ),
             segments=self._split(ids, available),
             costs=costs,
@@ -430,11 +445,11 @@ def _evidence(ids: Array, available: _Available) -> Evidence:
         targets=tuple(loaded.binning.target.statistics() for _, loaded in available),
         thresholds=tuple(loaded.thresholds for _, loaded in available),
         labels=labels,
-        probabilities=np.stack(
-            [align(loaded.answers.of(ids), loaded.profile.classes, labels) for _, loaded in available]
-        )
-        if available
-        else np.zeros((0, 0, 0)),
+        probabilities=ClassShares(
+            [loaded.answers.shares(ids, loaded.profile.classes, labels) for _, loaded in available],
+            items=len(ids) if available else 0,
+            classes=len(labels),
+        ),
         energies=tuple(
             loaded.answers.energies(ids) if loaded.profile.output_kind == "logits" else None
             for _, loaded in available

@@ -76,6 +76,7 @@ class _Place:
     snapshot: Snapshot | None = None
     revisions: Revisions = field(default_factory=Revisions)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    under_way: bool = False
 
     def show(self, snapshot: Snapshot) -> None:
         """Swaps the snapshot. Whoever waits holds the old event; the next waits for the next change."""
@@ -133,17 +134,28 @@ class Board:
         for place in self._places.values():
             place.changed.set()
 
-    def hear(self, report: scoring_pb2.Report) -> None:
-        """Puts a report up; one of an endpoint that is gone is ignored."""
+    def hear(self, report: scoring_pb2.Report, lost: str = "") -> None:
+        """Puts a report up; one of an endpoint that is gone is ignored. A sign of life puts nothing up.
+
+        Args:
+            report: as it came.
+            lost: how the last scoring process ended; empty where none did.
+        """
+        if report.under_way in self._places:
+            self._places[report.under_way].under_way = True
         place = self._places.get(report.endpoint)
         if place is None:
             return
+        place.under_way = False
         segments = {one.segment: one for one in report.segments}
         ranking = report.ranking
         last = place.snapshot
         version = last.version + 1 if last else 1
         was_stale = last is not None and last.ranking.state == ranking_pb2.STATE_STALE
         new = place.revisions.hear(ranking) or was_stale
+        if lost and ranking.items < place.settings.ranking.min_items:
+            # The new scoring process cannot know why it has so few items.
+            ranking.reason += f"; {lost}"
         for one in (*ranking.candidates, *(told.candidate for told in report.explanations)):
             one.recommended = one.name == ranking.recommendation.candidate
         place.show(
@@ -162,17 +174,19 @@ class Board:
             )
         )
 
-    def age(self) -> None:
-        """Marks the rankings that grew stale; to be called every second or so."""
+    def age(self, lost: str = "") -> None:
+        """Marks the rankings that grew stale, and says why; to be called every second or so.
+
+        Args:
+            lost: why there is no scoring process; empty where there is one.
+        """
         for name, place in self._places.items():
             snapshot, limit = place.snapshot, place.settings.ranking.stale_after
-            if snapshot is None or snapshot.ranking.state == ranking_pb2.STATE_STALE:
+            if snapshot is None or self._clock() - snapshot.heard_s <= limit:
                 continue
-            if self._clock() - snapshot.heard_s > limit:
-                idle = self._sampled(name) == snapshot.sampled
-                reason = f"no new ranking for {limit:g} s: " + (
-                    "no request was sampled" if idle else "requests come, and scoring does not answer"
-                )
+            reason = f"no new ranking for {limit:g} s: {lost or self._silence(name, place, snapshot)}"
+            stale = snapshot.ranking.state == ranking_pb2.STATE_STALE
+            if not stale or reason != snapshot.ranking.reason:
                 whole = _stale(snapshot.ranking, reason)
                 segments = {segment: _stale(one, reason) for segment, one in snapshot.segments.items()}
                 place.show(
@@ -185,6 +199,17 @@ class Board:
                         changed=snapshot.version + 1,
                     )
                 )
+
+    def _silence(self, name: str, place: _Place, snapshot: Snapshot) -> str:
+        """Why a scoring process that runs gives no new ranking."""
+        if place.under_way:
+            return (
+                "its next round is under way; give scoring.cpu_share more, or take away candidates, window "
+                "items or measures, or raise ranking.stale_after"
+            )
+        if self._sampled(name) == snapshot.sampled:
+            return "no request was sampled"
+        return "requests come, and scoring does not answer"
 
     def snapshot(self, endpoint: str) -> Snapshot:
         """The newest snapshot.

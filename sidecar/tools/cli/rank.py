@@ -187,7 +187,7 @@ def _accuracies(scorer: EndpointScorer, truth: Array) -> dict[str, float]:
         classes = candidate.loaded.profile.classes if candidate.loaded else ()
         if candidate.loaded is None or not classes or not answered.any():
             continue
-        chosen = candidate.loaded.answers.of(ids[answered]).argmax(axis=1)
+        chosen = candidate.loaded.answers.votes(ids[answered])
         names = [name if name in classes else classes[int(name)] for name in map(str, truth[answered])]
         accuracies[candidate.settings.name] = float(np.mean(np.array(classes)[chosen] == np.array(names)))
     return accuracies

@@ -1,4 +1,4 @@
-"""Candidates that are known by their answers only: predictions from an .npz file, with probabilities or without."""
+"""Candidates that are known by their answers only: an .npz file of predictions, or of probabilities too."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.core.class_shares import CandidateShares, ClassShares, KeptShares, VotedShares
 from sidecar.core.errors import InvalidError
 from sidecar.core.evidence import Evidence
 from sidecar.core.labels import label_space
@@ -62,11 +63,14 @@ class Predictions:
             targets=nothing,
             thresholds=nothing,
             labels=self.classes,
-            probabilities=np.eye(len(self.classes))[self.answers.T]
-            if self.probabilities is None
-            else np.ascontiguousarray(self.probabilities.transpose(1, 0, 2)),
+            probabilities=ClassShares(self._shares(), items=len(self.answers), classes=len(self.classes)),
             hard=self.probabilities is None,
         )
+
+    def _shares(self) -> list[CandidateShares]:
+        if self.probabilities is None:
+            return [VotedShares(votes, len(self.classes)) for votes in self.answers.T]
+        return [KeptShares(self.probabilities[:, one]) for one in range(len(self.names))]
 
 
 def rank_predictions(predictions: Predictions, settings: RankSettings = _SETTINGS) -> Ranking:

@@ -1,4 +1,4 @@
-"""What is learned from windows of known truth: recovered where it is known, and blind to the source judged."""
+"""What is learned from windows of known truth: recovered where known, and blind to the source judged."""
 
 from __future__ import annotations
 

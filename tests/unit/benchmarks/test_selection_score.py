@@ -167,7 +167,7 @@ def test_digits_run_and_the_cache_gives_the_same_evidence(tmp_path: Path) -> Non
     assert sum("trains" in text for text in said) == 3 * len(made)
     for case, other in zip(made, again, strict=True):
         assert case.target not in case.sources
-        np.testing.assert_array_equal(case.evidence.probabilities, other.evidence.probabilities)
+        np.testing.assert_array_equal(list(case.evidence.probabilities), list(other.evidence.probabilities))
         np.testing.assert_array_equal(case.truth, other.truth)
     assert max(accuracies(case.evidence.votes, case.truth).max() for case in made) > 0.8
     verdicts = [judge(window(one, "digits", control=False, seed=3), RELEASE) for one in (made[0], again[0])]

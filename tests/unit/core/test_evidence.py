@@ -34,7 +34,7 @@ def test_some_candidates_keep_what_is_theirs_in_the_order_asked() -> None:
 def test_some_items_keep_their_answers_and_energies_and_have_their_own_targets() -> None:
     items = np.arange(8) % 3 == 0
     found = dataclasses.replace(KNOWN, energies=(np.arange(8.0), None)).where(items, (None, KNOWN.targets[1]))
-    assert (found.probabilities == SHARES[:, [0, 3, 6]]).all()
+    assert (np.stack(list(found.probabilities)) == SHARES[:, [0, 3, 6]]).all()
     assert found.targets == (None, KNOWN.targets[1])
     assert found.profiles == KNOWN.profiles
     kept, unknown = found.energies

@@ -26,7 +26,7 @@ from pilotfish.v1 import ranking_pb2 as pilotfish_dot_v1_dot_ranking__pb2
 from pilotfish.v1 import traffic_pb2 as pilotfish_dot_v1_dot_traffic__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pilotfish/internal/v1/scoring.proto\x12\x15pilotfish.internal.v1\x1a\x1apilotfish/v1/ranking.proto\x1a\x1apilotfish/v1/traffic.proto\"\x83\x01\n\x0bInstruction\x12\x31\n\x07\x64\x65sired\x18\x01 \x01(\x0b\x32\x1e.pilotfish.internal.v1.DesiredH\x00\x12\x39\n\x0bobservation\x18\x02 \x01(\x0b\x32\".pilotfish.internal.v1.ObservationH\x00\x42\x06\n\x04kind\"2\n\x07\x44\x65sired\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x13\n\x0b\x63onfig_json\x18\x02 \x01(\t\"\xfc\x01\n\x0bObservation\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x12\n\nv2_request\x18\x02 \x01(\x0c\x12\x13\n\x0bv2_response\x18\x03 \x01(\x0c\x12,\n\x06pushed\x18\x04 \x01(\x0b\x32\x1c.pilotfish.v1.ObserveRequest\x12\x0f\n\x07segment\x18\x05 \x01(\x0c\x12\x14\n\x0chttp_request\x18\x06 \x01(\x0c\x12\x15\n\rhttp_response\x18\x07 \x01(\x0c\x12\x14\n\x07\x61sked_s\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tlatency_s\x18\t \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_asked_sB\x0c\n\n_latency_s\"\x8c\x03\n\x06Report\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12&\n\x07ranking\x18\x03 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\x12<\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32&.pilotfish.v1.ExplainCandidateResponse\x12\x38\n\x08\x63ounters\x18\x05 \x01(\x0b\x32&.pilotfish.internal.v1.ScoringCounters\x12\'\n\x08segments\x18\x06 \x03(\x0b\x32\x15.pilotfish.v1.Ranking\x12?\n\tprospects\x18\x07 \x03(\x0b\x32,.pilotfish.internal.v1.Report.ProspectsEntry\x1aR\n\x0eProspectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .pilotfish.internal.v1.Prospects:\x02\x38\x01\"\xe0\x02\n\tProspects\x12+\n\x05\x64oubt\x18\x01 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt\x12+\n\x05\x64rawn\x18\x02 \x03(\x0b\x32\x1c.pilotfish.internal.v1.Drawn\x12>\n\x07reasons\x18\x03 \x03(\x0b\x32-.pilotfish.internal.v1.Prospects.ReasonsEntry\x12<\n\x06\x64oubts\x18\x04 \x03(\x0b\x32,.pilotfish.internal.v1.Prospects.DoubtsEntry\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aK\n\x0b\x44oubtsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt:\x02\x38\x01\";\n\x05\x44oubt\x12\"\n\x05state\x18\x01 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\"<\n\x05\x44rawn\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\tobjective\x18\x02 \x01(\t\x12\r\n\x05\x64raws\x18\x03 \x03(\x01\"\xe0\x08\n\x0fScoringCounters\x12\r\n\x05items\x18\x01 \x01(\x04\x12\x15\n\ritems_evicted\x18\x02 \x01(\x04\x12W\n\x11requests_rejected\x18\x03 \x03(\x0b\x32<.pilotfish.internal.v1.ScoringCounters.RequestsRejectedEntry\x12\x14\n\x0cwindow_items\x18\x04 \x01(\x04\x12\x14\n\x0cwindow_bytes\x18\x05 \x01(\x04\x12\x0f\n\x07round_s\x18\x06 \x01(\x01\x12\r\n\x05\x63pu_s\x18\x07 \x01(\x01\x12M\n\x0cshadow_items\x18\x08 \x03(\x0b\x32\x37.pilotfish.internal.v1.ScoringCounters.ShadowItemsEntry\x12\x45\n\x08shadow_s\x18\t \x03(\x0b\x32\x33.pilotfish.internal.v1.ScoringCounters.ShadowSEntry\x12S\n\x0fshadow_failures\x18\n \x03(\x0b\x32:.pilotfish.internal.v1.ScoringCounters.ShadowFailuresEntry\x12\x14\n\x0c\x61nswers_seen\x18\x0b \x01(\x04\x12\x16\n\x0eresident_bytes\x18\x0c \x01(\x04\x12Q\n\x0eshadow_timings\x18\r \x03(\x0b\x32\x39.pilotfish.internal.v1.ScoringCounters.ShadowTimingsEntry\x12\x12\n\nbacked_off\x18\x0e \x01(\x08\x12\x1a\n\rlatency_ratio\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12M\n\x0cserver_times\x18\x10 \x03(\x0b\x32\x37.pilotfish.internal.v1.ScoringCounters.ServerTimesEntry\x1a\x37\n\x15RequestsRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x32\n\x10ShadowItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a.\n\x0cShadowSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x35\n\x13ShadowFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1aY\n\x12ShadowTimingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.pilotfish.internal.v1.ShadowTiming:\x02\x38\x01\x1aV\n\x10ServerTimesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".pilotfish.internal.v1.ServerTimes:\x02\x38\x01\x42\x10\n\x0e_latency_ratio\"\\\n\x0cShadowTiming\x12\x12\n\nbatch_size\x18\x01 \x01(\x04\x12\x0c\n\x04runs\x18\x02 \x01(\x04\x12\x18\n\x10lower_quartile_s\x18\x03 \x01(\x01\x12\x10\n\x08median_s\x18\x04 \x01(\x01\"1\n\x0bServerTimes\x12\x0f\n\x07queue_s\x18\x01 \x01(\x01\x12\x11\n\tcompute_s\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pilotfish/internal/v1/scoring.proto\x12\x15pilotfish.internal.v1\x1a\x1apilotfish/v1/ranking.proto\x1a\x1apilotfish/v1/traffic.proto\"\x83\x01\n\x0bInstruction\x12\x31\n\x07\x64\x65sired\x18\x01 \x01(\x0b\x32\x1e.pilotfish.internal.v1.DesiredH\x00\x12\x39\n\x0bobservation\x18\x02 \x01(\x0b\x32\".pilotfish.internal.v1.ObservationH\x00\x42\x06\n\x04kind\"2\n\x07\x44\x65sired\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x13\n\x0b\x63onfig_json\x18\x02 \x01(\t\"\xfc\x01\n\x0bObservation\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x12\n\nv2_request\x18\x02 \x01(\x0c\x12\x13\n\x0bv2_response\x18\x03 \x01(\x0c\x12,\n\x06pushed\x18\x04 \x01(\x0b\x32\x1c.pilotfish.v1.ObserveRequest\x12\x0f\n\x07segment\x18\x05 \x01(\x0c\x12\x14\n\x0chttp_request\x18\x06 \x01(\x0c\x12\x15\n\rhttp_response\x18\x07 \x01(\x0c\x12\x14\n\x07\x61sked_s\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tlatency_s\x18\t \x01(\x01H\x01\x88\x01\x01\x42\n\n\x08_asked_sB\x0c\n\n_latency_s\"\x9f\x03\n\x06Report\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12&\n\x07ranking\x18\x03 \x01(\x0b\x32\x15.pilotfish.v1.Ranking\x12<\n\x0c\x65xplanations\x18\x04 \x03(\x0b\x32&.pilotfish.v1.ExplainCandidateResponse\x12\x38\n\x08\x63ounters\x18\x05 \x01(\x0b\x32&.pilotfish.internal.v1.ScoringCounters\x12\'\n\x08segments\x18\x06 \x03(\x0b\x32\x15.pilotfish.v1.Ranking\x12?\n\tprospects\x18\x07 \x03(\x0b\x32,.pilotfish.internal.v1.Report.ProspectsEntry\x12\x11\n\tunder_way\x18\x08 \x01(\t\x1aR\n\x0eProspectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12/\n\x05value\x18\x02 \x01(\x0b\x32 .pilotfish.internal.v1.Prospects:\x02\x38\x01\"\xe0\x02\n\tProspects\x12+\n\x05\x64oubt\x18\x01 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt\x12+\n\x05\x64rawn\x18\x02 \x03(\x0b\x32\x1c.pilotfish.internal.v1.Drawn\x12>\n\x07reasons\x18\x03 \x03(\x0b\x32-.pilotfish.internal.v1.Prospects.ReasonsEntry\x12<\n\x06\x64oubts\x18\x04 \x03(\x0b\x32,.pilotfish.internal.v1.Prospects.DoubtsEntry\x1a.\n\x0cReasonsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aK\n\x0b\x44oubtsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.pilotfish.internal.v1.Doubt:\x02\x38\x01\";\n\x05\x44oubt\x12\"\n\x05state\x18\x01 \x01(\x0e\x32\x13.pilotfish.v1.State\x12\x0e\n\x06reason\x18\x02 \x01(\t\"<\n\x05\x44rawn\x12\x11\n\tcandidate\x18\x01 \x01(\t\x12\x11\n\tobjective\x18\x02 \x01(\t\x12\r\n\x05\x64raws\x18\x03 \x03(\x01\"\xe0\x08\n\x0fScoringCounters\x12\r\n\x05items\x18\x01 \x01(\x04\x12\x15\n\ritems_evicted\x18\x02 \x01(\x04\x12W\n\x11requests_rejected\x18\x03 \x03(\x0b\x32<.pilotfish.internal.v1.ScoringCounters.RequestsRejectedEntry\x12\x14\n\x0cwindow_items\x18\x04 \x01(\x04\x12\x14\n\x0cwindow_bytes\x18\x05 \x01(\x04\x12\x0f\n\x07round_s\x18\x06 \x01(\x01\x12\r\n\x05\x63pu_s\x18\x07 \x01(\x01\x12M\n\x0cshadow_items\x18\x08 \x03(\x0b\x32\x37.pilotfish.internal.v1.ScoringCounters.ShadowItemsEntry\x12\x45\n\x08shadow_s\x18\t \x03(\x0b\x32\x33.pilotfish.internal.v1.ScoringCounters.ShadowSEntry\x12S\n\x0fshadow_failures\x18\n \x03(\x0b\x32:.pilotfish.internal.v1.ScoringCounters.ShadowFailuresEntry\x12\x14\n\x0c\x61nswers_seen\x18\x0b \x01(\x04\x12\x16\n\x0eresident_bytes\x18\x0c \x01(\x04\x12Q\n\x0eshadow_timings\x18\r \x03(\x0b\x32\x39.pilotfish.internal.v1.ScoringCounters.ShadowTimingsEntry\x12\x12\n\nbacked_off\x18\x0e \x01(\x08\x12\x1a\n\rlatency_ratio\x18\x0f \x01(\x01H\x00\x88\x01\x01\x12M\n\x0cserver_times\x18\x10 \x03(\x0b\x32\x37.pilotfish.internal.v1.ScoringCounters.ServerTimesEntry\x1a\x37\n\x15RequestsRejectedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x32\n\x10ShadowItemsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a.\n\x0cShadowSEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1a\x35\n\x13ShadowFailuresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1aY\n\x12ShadowTimingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x32\n\x05value\x18\x02 \x01(\x0b\x32#.pilotfish.internal.v1.ShadowTiming:\x02\x38\x01\x1aV\n\x10ServerTimesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x31\n\x05value\x18\x02 \x01(\x0b\x32\".pilotfish.internal.v1.ServerTimes:\x02\x38\x01\x42\x10\n\x0e_latency_ratio\"\\\n\x0cShadowTiming\x12\x12\n\nbatch_size\x18\x01 \x01(\x04\x12\x0c\n\x04runs\x18\x02 \x01(\x04\x12\x18\n\x10lower_quartile_s\x18\x03 \x01(\x01\x12\x10\n\x08median_s\x18\x04 \x01(\x01\"1\n\x0bServerTimes\x12\x0f\n\x07queue_s\x18\x01 \x01(\x01\x12\x11\n\tcompute_s\x18\x02 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,35 +58,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OBSERVATION']._serialized_start=305
   _globals['_OBSERVATION']._serialized_end=557
   _globals['_REPORT']._serialized_start=560
-  _globals['_REPORT']._serialized_end=956
-  _globals['_REPORT_PROSPECTSENTRY']._serialized_start=874
-  _globals['_REPORT_PROSPECTSENTRY']._serialized_end=956
-  _globals['_PROSPECTS']._serialized_start=959
-  _globals['_PROSPECTS']._serialized_end=1311
-  _globals['_PROSPECTS_REASONSENTRY']._serialized_start=1188
-  _globals['_PROSPECTS_REASONSENTRY']._serialized_end=1234
-  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_start=1236
-  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_end=1311
-  _globals['_DOUBT']._serialized_start=1313
-  _globals['_DOUBT']._serialized_end=1372
-  _globals['_DRAWN']._serialized_start=1374
-  _globals['_DRAWN']._serialized_end=1434
-  _globals['_SCORINGCOUNTERS']._serialized_start=1437
-  _globals['_SCORINGCOUNTERS']._serialized_end=2557
-  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_start=2150
-  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_end=2205
-  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_start=2207
-  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_end=2257
-  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_start=2259
-  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_end=2305
-  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_start=2307
-  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_end=2360
-  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_start=2362
-  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_end=2451
-  _globals['_SCORINGCOUNTERS_SERVERTIMESENTRY']._serialized_start=2453
-  _globals['_SCORINGCOUNTERS_SERVERTIMESENTRY']._serialized_end=2539
-  _globals['_SHADOWTIMING']._serialized_start=2559
-  _globals['_SHADOWTIMING']._serialized_end=2651
-  _globals['_SERVERTIMES']._serialized_start=2653
-  _globals['_SERVERTIMES']._serialized_end=2702
+  _globals['_REPORT']._serialized_end=975
+  _globals['_REPORT_PROSPECTSENTRY']._serialized_start=893
+  _globals['_REPORT_PROSPECTSENTRY']._serialized_end=975
+  _globals['_PROSPECTS']._serialized_start=978
+  _globals['_PROSPECTS']._serialized_end=1330
+  _globals['_PROSPECTS_REASONSENTRY']._serialized_start=1207
+  _globals['_PROSPECTS_REASONSENTRY']._serialized_end=1253
+  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_start=1255
+  _globals['_PROSPECTS_DOUBTSENTRY']._serialized_end=1330
+  _globals['_DOUBT']._serialized_start=1332
+  _globals['_DOUBT']._serialized_end=1391
+  _globals['_DRAWN']._serialized_start=1393
+  _globals['_DRAWN']._serialized_end=1453
+  _globals['_SCORINGCOUNTERS']._serialized_start=1456
+  _globals['_SCORINGCOUNTERS']._serialized_end=2576
+  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_start=2169
+  _globals['_SCORINGCOUNTERS_REQUESTSREJECTEDENTRY']._serialized_end=2224
+  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_start=2226
+  _globals['_SCORINGCOUNTERS_SHADOWITEMSENTRY']._serialized_end=2276
+  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_start=2278
+  _globals['_SCORINGCOUNTERS_SHADOWSENTRY']._serialized_end=2324
+  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_start=2326
+  _globals['_SCORINGCOUNTERS_SHADOWFAILURESENTRY']._serialized_end=2379
+  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_start=2381
+  _globals['_SCORINGCOUNTERS_SHADOWTIMINGSENTRY']._serialized_end=2470
+  _globals['_SCORINGCOUNTERS_SERVERTIMESENTRY']._serialized_start=2472
+  _globals['_SCORINGCOUNTERS_SERVERTIMESENTRY']._serialized_end=2558
+  _globals['_SHADOWTIMING']._serialized_start=2578
+  _globals['_SHADOWTIMING']._serialized_end=2670
+  _globals['_SERVERTIMES']._serialized_start=2672
+  _globals['_SERVERTIMES']._serialized_end=2721
 # @@protoc_insertion_point(module_scope)

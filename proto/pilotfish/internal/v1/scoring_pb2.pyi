@@ -137,7 +137,9 @@ Global___Observation: _TypeAlias = Observation  # noqa: Y015
 
 @_typing.final
 class Report(_message.Message):
-    """Scoring to serving, after every round and every change of the desired state."""
+    """Scoring to serving, after every round and every change of the desired state; and, as a sign of life that
+    carries no ranking, every few seconds.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -169,8 +171,11 @@ class Report(_message.Message):
     COUNTERS_FIELD_NUMBER: _builtins.int
     SEGMENTS_FIELD_NUMBER: _builtins.int
     PROSPECTS_FIELD_NUMBER: _builtins.int
+    UNDER_WAY_FIELD_NUMBER: _builtins.int
     generation: _builtins.int
     endpoint: _builtins.str
+    under_way: _builtins.str
+    """In a sign of life: the endpoint whose round is under way; empty where none is."""
     @_builtins.property
     def ranking(self) -> _ranking_pb2.Ranking: ...
     @_builtins.property
@@ -197,10 +202,11 @@ class Report(_message.Message):
         counters: Global___ScoringCounters | None = ...,
         segments: _abc.Iterable[_ranking_pb2.Ranking] | None = ...,
         prospects: _abc.Mapping[_builtins.str, Global___Prospects] | None = ...,
+        under_way: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "ranking", b"ranking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "endpoint", b"endpoint", "explanations", b"explanations", "generation", b"generation", "prospects", b"prospects", "ranking", b"ranking", "segments", b"segments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counters", b"counters", "endpoint", b"endpoint", "explanations", b"explanations", "generation", b"generation", "prospects", b"prospects", "ranking", b"ranking", "segments", b"segments", "under_way", b"under_way"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,7 +33,7 @@ CLOSE = 5e-6
 def shuffled(of: Evidence, items: Array) -> Evidence:
     return dataclasses.replace(
         of,
-        probabilities=of.probabilities[:, items],
+        probabilities=of.shares.where(items),
         energies=tuple(one if one is None else one[items] for one in of.energies),
     )
 
@@ -41,7 +41,9 @@ def shuffled(of: Evidence, items: Array) -> Evidence:
 def relabelled(of: Evidence, classes: Array) -> Evidence:
     """The same with the label space in another order; the profiles keep theirs."""
     return dataclasses.replace(
-        of, labels=tuple(of.labels[index] for index in classes), probabilities=of.probabilities[..., classes]
+        of,
+        labels=tuple(of.labels[index] for index in classes),
+        probabilities=np.stack([shares[:, classes] for shares in of.probabilities]),
     )
 
 
@@ -103,7 +105,7 @@ def test_a_task_of_one_class_is_measured() -> None:
 @settings(max_examples=25)
 @given(pools(), st.floats(1.1, 4))
 def test_sharper_answers_raise_confidence_and_what_follows_it(pool: Evidence, power: float) -> None:
-    sharper = pool.probabilities**power
+    sharper = np.stack(list(pool.probabilities)) ** power
     sharper /= sharper.sum(axis=2, keepdims=True)
     sharp = dataclasses.replace(pool, probabilities=sharper)
     for name in ("confidence", "margin", "doc", "atc", "cbpe"):
@@ -115,7 +117,7 @@ def test_sharper_answers_raise_confidence_and_what_follows_it(pool: Evidence, po
 @given(pools(), st.integers(0, 39))
 def test_a_vote_moved_to_where_the_others_are_raises_agreement(pool: Evidence, item: int) -> None:
     item %= pool.probabilities.shape[1]
-    moved = pool.probabilities.copy()
+    moved = np.stack(list(pool.probabilities))
     moved[0, item] = moved[1, item]
     after = dataclasses.replace(pool, probabilities=moved)
     pair, pair_after = pool.of([0, 1]), after.of([0, 1])

@@ -17,10 +17,11 @@ from tests.support.made_answers import known, measured, pools, values
 
 @given(pools())
 def test_confidence_margin_and_entropy_are_means_over_items(pool: Evidence) -> None:
-    ranked = np.sort(pool.probabilities, axis=2)
+    shares = np.stack(list(pool.probabilities))
+    ranked = np.sort(shares, axis=2)
     assert values(pool, "confidence") == pytest.approx(ranked[..., -1].mean(axis=1))
     assert values(pool, "margin") == pytest.approx((ranked[..., -1] - ranked[..., -2]).mean(axis=1))
-    assert values(pool, "entropy") == pytest.approx(scipy_entropy(pool.probabilities, axis=2).mean(axis=1))
+    assert values(pool, "entropy") == pytest.approx(scipy_entropy(shares, axis=2).mean(axis=1))
 
 
 def test_the_margin_of_two_equal_classes_is_nothing() -> None:

@@ -69,7 +69,7 @@ def test_atc_of_a_confidence_that_many_share_counts_them_all() -> None:
     rng = np.random.default_rng(0)
     shares = np.tile([0.9, 0.1], (VALIDATED, 1))
     of = evidence([validated(shares, rng.integers(2, size=VALIDATED), "ab")], ROWS, shares[None, :20], "ab")
-    rounded = dataclasses.replace(of, probabilities=of.probabilities - np.array([1e-8, -1e-8]))
+    rounded = dataclasses.replace(of, probabilities=shares[None, :20] - np.array([1e-8, -1e-8]))
     assert values(rounded, "atc") == [1]
 
 

@@ -103,6 +103,39 @@ def test_an_old_ranking_grows_stale_once_and_a_new_one_is_fresh() -> None:
     assert "scoring does not answer" in board.snapshot("digits").ranking.reason
 
 
+def aged(board: Board, lost: str = "") -> str:
+    board.age(lost)
+    return board.snapshot("digits").ranking.reason
+
+
+def test_a_stale_ranking_says_that_a_round_is_under_way_or_that_scoring_is_lost() -> None:
+    now = [0.0]
+    board = Board(lambda: now[0], lambda _: 5)
+    board.configure([endpoint("digits")])
+    board.hear(report("digits", 1))
+    now[0] = 61.0
+    assert aged(board).endswith("no request was sampled")
+    board.hear(scoring_pb2.Report(under_way="digits"))
+    board.hear(scoring_pb2.Report(under_way="gone"))
+    assert "its next round is under way" in aged(board)
+    version = board.snapshot("digits").version
+    assert aged(board, "the scoring process ended").endswith("60 s: the scoring process ended")
+    assert board.snapshot("digits").version == version + 1
+    board.hear(report("digits", 2))
+    now[0] = 130.0
+    assert aged(board).endswith("no request was sampled")
+
+
+def test_too_few_items_after_a_loss_say_what_was_lost() -> None:
+    board = Board(lambda: 0.0, lambda _: 0)
+    board.configure([endpoint("digits")])
+    for items, reason in ((49, "few; the scoring process ended"), (50, "few")):
+        made = report("digits", 1)
+        made.ranking.items, made.ranking.reason = items, "few"
+        board.hear(made, "the scoring process ended")
+        assert board.snapshot("digits").ranking.reason == reason
+
+
 def test_a_watcher_of_a_removed_endpoint_is_told() -> None:
     async def play() -> None:
         board = Board(lambda: 0.0, lambda _: 0)
