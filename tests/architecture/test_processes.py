@@ -27,7 +27,7 @@ NUMERIC = {
 }
 RANKING = {
     "sidecar.serving.serve": {"decision", "drift"},
-    "sidecar.scoring.__main__": {"by_support", "decision", "order", "recommendation"},
+    "sidecar.scoring.__main__": {"by_support", "decision", "judging", "order", "recommendation"},
 }
 
 

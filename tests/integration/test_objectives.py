@@ -292,7 +292,8 @@ def test_a_file_is_ranked_by_what_its_candidates_cost(
     rank(**traded, format="json")
     document = json.loads(capsys.readouterr().out)
     first = document["candidates"][0]
-    assert (first["name"], first["rank"], first["expected_regret"]) == ("rotated", 1, 0)
+    assert (first["name"], first["rank"]) == ("rotated", 1)
+    assert first["expected_regret"] < 0.01
     assert {one["name"]: one["value"]["value"] for one in first["objectives"]}[COST] == pytest.approx(0.1)
     assert [one["name"] for one in document["preference"]["objectives"]] == ["accuracy", COST]
     rank(**traded)

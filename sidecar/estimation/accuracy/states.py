@@ -130,8 +130,8 @@ def promise_doubt(estimate: AccuracyEstimate, tolerance: float, sure: float) -> 
     return (
         State.TIED,
         (
-            f"the estimates are too uncertain to tell which candidate is best: with {1 - kept:.0%} "
-            f"probability the first one loses more than {tolerance:g} accuracy to another; a few labels would "
-            "settle it"
+            "the estimates are too uncertain to tell which candidate is best: with probability "
+            f"{1 - kept:.0%} the first one loses more than {tolerance:g} accuracy to another; a few labels "
+            "would settle it"
         ),
     )

@@ -104,6 +104,8 @@ def train(name: str, digits: Digits, folder: Path, seed: int) -> None:
     inputs = [(INPUT, FloatTensorType([None, images.shape[1]]))]
     onnx = to_onnx(model, initial_types=inputs, options={"zipmap": False})
     (folder / f"{name}.onnx").write_bytes(onnx.SerializeToString())
-    np.savez(folder / f"{name}-train.npz", image=images, label=labels)
+    # The profile describes each image once, as the traffic has it.
+    once = len(digits.train[0])
+    np.savez(folder / f"{name}-train.npz", image=images[:once], label=labels[:once])
     validation, validation_labels = seen_in(domain, digits.validation, rng)
     np.savez(folder / f"{name}-validation.npz", image=validation, label=validation_labels)

@@ -209,8 +209,10 @@ class Demo:
         }
 
     def _traffic(self, domain: str) -> tuple[Array, Array]:
+        """As many items as a phase has; no window holds an image twice."""
         images, labels = self._digits.live
-        chosen = self._rng.integers(len(images), size=_ITEMS)
+        window = self._rng.permutation(len(images))[:_WINDOW_ITEMS]
+        chosen = np.tile(window, _ITEMS // _WINDOW_ITEMS)
         return digits.seen_in(domain, (images[chosen], labels[chosen]), self._rng)
 
     def _send(self, images: Array) -> None:

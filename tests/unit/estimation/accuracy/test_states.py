@@ -45,7 +45,7 @@ def test_estimates_that_err_too_much_are_tied_and_say_how_likely_a_loss_is() -> 
     assert found is not None
     assert found[0] is State.TIED
     # Two normal errors of .2 differ by more than .1 with probability .36.
-    assert any(f"with {percent}% probability" in found[1] for percent in (35, 36, 37))
+    assert any(f"with probability {percent}% " in found[1] for percent in (35, 36, 37))
     assert "loses more than 0.05 accuracy" in found[1]
 
 
