@@ -33,6 +33,7 @@ from sidecar.estimation.measures.table import measure_all
 from sidecar.formats.profile import write_profile
 from sidecar.inference.onnx import OnnxModel, class_output
 from sidecar.scoring.endpoint.scorer import EndpointScorer
+from sidecar.scoring.giving_back import give_back_large_blocks_at_once
 from sidecar.scoring.runners.opening import OpenModels
 from sidecar.tools.profiles.build import build_profile
 from sidecar.tools.profiles.data import open_rows
@@ -115,6 +116,7 @@ def measured(folder: Path, candidates: int, items: int) -> dict[str, Any]:
         processor seconds of a round, and of its default measures apart; the highest resident memory in the
         round, MiB; the default measures that the round leaves out for their cost.
     """
+    give_back_large_blocks_at_once()
     paths = sorted(folder.glob(_PROFILES))[:candidates]
     endpoint = Endpoint.model_validate(
         {

@@ -12,6 +12,7 @@ import sidecar.telemetry.plain_tracebacks  # noqa: F401 - before anything import
 from sidecar.costs.candidate import Costs
 from sidecar.inference.threads import threads_within
 from sidecar.scoring.cpu_budget import CpuBudget
+from sidecar.scoring.giving_back import give_back_large_blocks_at_once
 from sidecar.scoring.runners.opening import OpenModels
 from sidecar.scoring.worker import Worker
 from sidecar.scoring.yielding import resting, yield_often
@@ -39,6 +40,7 @@ def main() -> None:
     # The terminal's Ctrl-C reaches this process too; only the serving process decides when to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     give_way(options.priority)
+    give_back_large_blocks_at_once()
     configure_logs(options.log_level, options.log_format)
     # Reports have a descriptor of their own: whatever a library prints must not get between them.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")

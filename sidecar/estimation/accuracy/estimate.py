@@ -18,7 +18,7 @@ from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.accuracy.errors import draw
 from sidecar.estimation.accuracy.learned import Learned, Signals
 from sidecar.estimation.accuracy.nearness import nearness
-from sidecar.estimation.accuracy.pooling import Pool, pool
+from sidecar.estimation.accuracy.pooling import leaning, pool
 from sidecar.estimation.accuracy.support import Support
 from sidecar.estimation.measures.consensus import dawid_skene, one_coin
 from sidecar.estimation.measures.likeness import beyond_chance, pool_beyond_chance
@@ -119,7 +119,7 @@ def correctness(evidence: Evidence, support: Support, shared: Floats) -> Correct
     # A vote of less than one blurs the consensus: the strongest is whole.
     weights = weights / weights.max()
     pooled = pool(evidence, weights)
-    right, classes, patterns, counts, place = _consensus(evidence, support, weights, pooled)
+    right, classes, patterns, counts, place = _consensus(evidence, support, weights)
     items = evidence.votes.shape[1]
     alike = np.stack([((patterns == one) * counts).sum(axis=1) for one in patterns]) / items
     together = np.stack(
@@ -189,7 +189,7 @@ def signals_of(parts: Sequence[Correctness], evidence: Evidence, support: Suppor
 
 
 def _consensus(
-    evidence: Evidence, support: Support, weights: Floats, pooled: Pool
+    evidence: Evidence, support: Support, weights: Floats
 ) -> tuple[Floats, Floats, Array, Array, Array]:
     """Expected correctness by pattern of votes, class shares, the patterns, their counts, each item's."""
     votes = evidence.votes
@@ -198,16 +198,17 @@ def _consensus(
     place = place.ravel()
     validated = support.fit * _VALIDATION_SHARE
     if classes > _MOST_CONFUSED:
-        confusions = [validated_confusion(one, evidence.labels) for one in evidence.profiles]
-        rows = np.array([one.sum() for one in confusions])
-        known = np.array([one.trace() for one in confusions]) / np.maximum(rows, 1)
+        validations = [None if one is None else one.validation for one in evidence.profiles]
+        rows = np.array([0 if one is None else one.rows for one in validations])
+        hits = np.array([0 if one is None else one.confusion.trace() for one in validations])
+        known = hits / np.maximum(rows, 1)
         right = one_coin(
             patterns, classes, weights, counts, known, np.where(rows > 0, validated * items, 0.0)
         )
         voted = np.bincount(patterns.ravel(), (right * counts).ravel(), minlength=classes)
         return right, voted / max(voted.sum(), _ROUNDING), patterns, counts, place
     # Probabilities say more than votes where the first guess decides which optimum is found.
-    first = np.stack([np.bincount(place, one, len(counts)) for one in pooled.leaning.T], axis=1)
+    first = np.stack([np.bincount(place, one, len(counts)) for one in leaning(evidence, weights).T], axis=1)
     prior = confusion_prior(evidence.profiles, evidence.labels, validated, items)
     found = dawid_skene(patterns, prior, weights, counts, np.asarray(first + _FIRST_ROOM))
     return (

@@ -20,15 +20,13 @@ _CERTAIN: Final = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What the probabilities say together; C candidates, n items, K classes.
+    """What the probabilities say together; C candidates.
 
     Attributes:
-        leaning: weighted sum of the candidates' probabilities [n, K].
         right: expected share of each candidate's answers that the pooled probabilities call right [C].
         promised: accuracy that each candidate's calibrated confidence promises; NaN without validation [C].
     """
 
-    leaning: Array
     right: Floats
     promised: Floats
 
@@ -44,25 +42,38 @@ def pool(evidence: Evidence, weights: Floats) -> Pool:
         Genest & Zidek 1986, logarithmic opinion pools; Satopaa et al. 2014: they are sharper than means.
     """
     votes = evidence.votes
-    shape = votes.shape[1], len(evidence.labels)
-    precision = share_type(shape[1])
-    leaning, logarithms = np.zeros(shape, precision), np.zeros(shape, precision)
+    pooled = np.zeros((votes.shape[1], len(evidence.labels)), share_type(len(evidence.labels)))
     promised = np.full(len(votes), np.nan)
-    powers = weights / weights.sum()
-    for candidate, (shares, profile) in enumerate(
-        zip(evidence.probabilities, evidence.profiles, strict=True)
-    ):
-        validation = None if profile is None else profile.validation
-        if validation is not None:
-            shares, confidence = calibrated(shares, validation)  # noqa: PLW2901 - the same, calibrated
-            promised[candidate] = float(confidence.mean())
-        leaning += float(weights[candidate]) * shares
-        logarithms += float(powers[candidate]) * np.log(shares + _ROOM)
-    logarithms -= logarithms.max(axis=1, keepdims=True)
-    np.exp(logarithms, out=logarithms)
-    logarithms /= logarithms.sum(axis=1, keepdims=True)
-    items = np.arange(shape[0])
-    return Pool(leaning, np.array([logarithms[items, one].mean(dtype=np.float64) for one in votes]), promised)
+    # Nothing here holds on to a candidate's probabilities: for many classes they are a large array.
+    for candidate, power in enumerate((weights / weights.sum()).tolist()):
+        shares, confidence = _calibrated(evidence, candidate)
+        if confidence is not None:
+            promised[candidate] = confidence.mean()
+        logarithms = shares + _ROOM
+        del shares
+        np.log(logarithms, out=logarithms)
+        logarithms *= power
+        pooled += logarithms
+        del logarithms
+    pooled -= pooled.max(axis=1, keepdims=True)
+    np.exp(pooled, out=pooled)
+    pooled /= pooled.sum(axis=1, keepdims=True)
+    items = np.arange(len(pooled))
+    return Pool(np.array([pooled[items, one].mean(dtype=np.float64) for one in votes]), promised)
+
+
+def leaning(evidence: Evidence, weights: Floats) -> Floats:
+    """Adds calibrated probabilities, each candidate's times its weight [n, K]; arguments as for `pool`."""
+    parts = (weight * _calibrated(evidence, candidate)[0] for candidate, weight in enumerate(weights))
+    return np.asarray(sum(parts), dtype=np.float64)
+
+
+def _calibrated(evidence: Evidence, candidate: int) -> tuple[Array, Floats | None]:
+    """A candidate's probabilities, and the accuracy of each answer where it was validated."""
+    shares, profile = evidence.probabilities[candidate], evidence.profiles[candidate]
+    if profile is None or profile.validation is None:
+        return shares, None
+    return calibrated(shares, profile.validation)
 
 
 def calibrated(shares: Array, validation: Validation) -> tuple[Array, Floats]:

@@ -124,7 +124,8 @@ def one_coin(
         # Of each voted class once, and of all classes that nobody votes for together.
         voted = (np.exp(scores - least) / same).sum(axis=0)
         unvoted = np.maximum(classes - (1 / same).sum(axis=0), 0) * np.exp(-least)
-        before, right = right, np.exp(scores - least) / (voted + unvoted)
+        # Where all agree, rounding must not make a probability of more than 1.
+        before, right = right, np.minimum(np.exp(scores - least) / (voted + unvoted), 1)
         if np.abs(right - before).max() < TOLERANCE:
             break
     return np.asarray(right)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sidecar.core.class_shares import share_type
 from sidecar.core.evidence import Evidence
 from sidecar.core.ranking import Estimate
 from sidecar.estimation.measures.interval import mean_estimate
@@ -23,10 +24,11 @@ def ensemble_agreement(evidence: Evidence) -> tuple[Estimate, ...]:
     References:
         Hu et al. 2024 (EnsV).
     """
-    total = np.zeros(evidence.probabilities.shape[1:])
-    for shares in evidence.probabilities:
-        total += shares
-    mean = total / len(evidence.probabilities)
+    candidates, items, classes = evidence.probabilities.shape
+    mean = np.zeros((items, classes), share_type(classes))
+    for candidate in range(candidates):
+        mean += evidence.probabilities[candidate]
+    mean /= candidates
     best = mean >= mean.max(axis=1, keepdims=True) - _ROUNDING
-    ties, items = best.sum(axis=1), np.arange(len(mean))
-    return tuple(mean_estimate(best[items, votes] / ties, (0, 1)) for votes in evidence.votes)
+    ties, places = best.sum(axis=1), np.arange(items)
+    return tuple(mean_estimate(best[places, votes] / ties, (0, 1)) for votes in evidence.votes)

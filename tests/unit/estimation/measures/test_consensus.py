@@ -153,6 +153,12 @@ def test_one_coin_recovers_accuracies_among_a_thousand_classes() -> None:
     assert found.mean(axis=1) == pytest.approx((votes == truth).mean(axis=1), abs=0.03)
 
 
+def test_one_coin_makes_no_more_than_certainty_of_full_agreement() -> None:
+    votes = np.tile(np.arange(1000) % 100, (20, 1))
+    found = one_coin(votes, 1000, np.full(20, 0.37), np.ones(1000), np.full(20, 0.9), np.full(20, 1e3))
+    assert found.max() <= 1
+
+
 @pytest.mark.parametrize("prior", [np.zeros((2, 3, 3)), np.ones((1, 3, 3)), np.ones((2, 3, 2))])
 def test_a_prior_that_does_not_fit_is_refused(prior: Floats) -> None:
     with pytest.raises(InvalidError, match="prior"):
