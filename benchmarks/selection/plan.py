@@ -60,7 +60,7 @@ def transfer(load: Callable[[Path, int], Corpus]) -> Load:
 
     def planned(path: Path, seed: int) -> Plan:
         corpus = load(path, seed)
-        made = {domain.name: _candidates(corpus, domain, seed) for domain in corpus.domains}
+        made = {domain.name: one_of_each_family(corpus, domain, seed) for domain in corpus.domains}
         traffic = []
         for domain in corpus.domains:
             others = (name for name in made if name != domain.name and name not in domain.twins)
@@ -71,7 +71,7 @@ def transfer(load: Callable[[Path, int], Corpus]) -> Load:
     return planned
 
 
-def _candidates(corpus: Corpus, domain: Domain, seed: int) -> list[Candidate]:
+def one_of_each_family(corpus: Corpus, domain: Domain, seed: int) -> list[Candidate]:
     """One of each family, where there is more than one class to learn."""
     several = len(np.unique(domain.train.labels.astype(str))) > 1
     return [
