@@ -153,7 +153,11 @@ def _widenings(windows: Sequence[Known], judges: Sequence[Learned], weights: Flo
 def _sure(windows: Sequence[Known], judges: Sequence[Learned]) -> float:
     """The least share of draws at which promises are kept as often as they should be.
 
-    Both over all rankings and as a mean over sources; 1 where no share is enough.
+    Both over all rankings and as a mean over sources, among which the next source counts as one that keeps
+    none; 1 where no share is enough.
+
+    References:
+        Angelopoulos et al. 2024, conformal risk control; here a source is one exchangeable unit.
     """
     shares, kept = [], []
     for window, learned in zip(windows, judges, strict=True):
@@ -168,8 +172,8 @@ def _sure(windows: Sequence[Known], judges: Sequence[Learned]) -> float:
         said = promised >= share
         if not said.any():
             continue
-        by_source = np.mean([held[said & (sources == one)].mean() for one in np.unique(sources[said])])
-        if min(float(by_source), float(held[said].mean())) >= LEVEL:
+        by_source = [float(held[said & (sources == one)].mean()) for one in np.unique(sources[said])]
+        if min(sum(by_source) / (len(by_source) + 1), float(held[said].mean())) >= LEVEL:
             least = share
         elif said.sum() > _LEAST_PROMISES:
             break
