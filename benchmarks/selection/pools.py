@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,7 +16,13 @@ from benchmarks.selection.corpus import LIVE_ROWS
 from sidecar.core.ranking import Ranking
 from sidecar.core.tensors import Array
 from sidecar.estimation.ranking.order import RankSettings
-from sidecar.tools.offline.predictions import Predictions, prediction_sets, rank_predictions, read_predictions
+from sidecar.tools.offline.predictions import (
+    UNUSABLE,
+    Predictions,
+    prediction_sets,
+    rank_predictions,
+    read_predictions,
+)
 
 _LABELS: Final = "labels"
 _CONDITION: Final = "condition"
@@ -39,7 +46,7 @@ def cases(workload: str, path: Path, *, seed: int, said: Callable[[str], None]) 
         with np.load(path) as arrays:
             condition = f"{name}|{_CONDITION}"
             segments = arrays[condition][rows] if condition in arrays.files else None
-        sample = pool.take(rows)
+        sample = _with_unusable(pool).take(rows)
         if sample.truth is None:
             raise RuntimeError(f"{path}: {name} has no labels")
         yield Case(
@@ -55,6 +62,15 @@ def cases(workload: str, path: Path, *, seed: int, said: Callable[[str], None]) 
             rank_part=partial(_rank_part, sample),
             segments=segments,
         )
+
+
+def _with_unusable(pool: Predictions) -> Predictions:
+    """In the files an id one above the classes of the labels means that there is no usable answer."""
+    if pool.truth is None or not all(name.isdigit() for name in pool.classes):
+        return pool
+    last = max(int(pool.classes[place]) for place in np.unique(pool.truth[pool.truth >= 0]).tolist())
+    classes = tuple(name if int(name) <= last else UNUSABLE for name in pool.classes)
+    return replace(pool, classes=classes) if classes.count(UNUSABLE) == 1 else pool
 
 
 def _rank(sample: Predictions) -> Ranking:

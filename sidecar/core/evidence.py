@@ -85,6 +85,8 @@ class Evidence:
         hard: whether the answers are classes only; then all probabilities are 0 or 1.
         energies: logsumexp of each item's logits [n], C of them; None where a model gives
             probabilities. Empty: none is known.
+        unusable: place in `labels` of what stands for no usable answer, which is always wrong; None where
+            every answer is a class.
 
     Raises:
         InvalidError: the parts are not of one size, or a probability or energy is not finite.
@@ -97,6 +99,7 @@ class Evidence:
     probabilities: Stack
     hard: bool = False
     energies: tuple[Floats | None, ...] = ()
+    unusable: int | None = None
 
     def __post_init__(self) -> None:
         candidates, items, classes = self.probabilities.shape

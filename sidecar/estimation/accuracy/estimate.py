@@ -121,7 +121,9 @@ def correctness(evidence: Evidence, support: Support, shared: Floats) -> Correct
     pooled = pool(evidence, weights)
     right, classes, patterns, counts, place = _consensus(evidence, support, weights)
     items = evidence.votes.shape[1]
-    alike = np.stack([((patterns == one) * counts).sum(axis=1) for one in patterns]) / items
+    usable = patterns != evidence.unusable
+    alike = np.stack([((patterns == one) * usable * counts).sum(axis=1) for one in patterns]) / items
+    np.fill_diagonal(alike, 1)
     together = np.stack(
         [
             ((patterns == one) * (counts * of_one)).sum(axis=1)
@@ -176,11 +178,13 @@ def signals_of(parts: Sequence[Correctness], evidence: Evidence, support: Suppor
     validations = [None if one is None else one.validation for one in evidence.profiles]
     return Signals(
         items=sum(part.items for part in parts),
-        classes=len(evidence.labels),
+        classes=len(evidence.labels) - (evidence.unusable is not None),
         consensus=consensus,
         pooled=shares @ np.stack([part.pooled for part in parts]),
         agreement=shares @ np.stack([part.agreement for part in parts]),
-        kappa=pool_beyond_chance(evidence.votes, len(evidence.labels)) if len(consensus) > 1 else 0.0,
+        kappa=pool_beyond_chance(evidence.votes, len(evidence.labels), evidence.unusable)
+        if len(consensus) > 1
+        else 0.0,
         correlation=_correlation(together - np.outer(consensus, consensus)),
         fit=support.fit,
         promised=shares @ np.stack([part.promised for part in parts]),
@@ -203,14 +207,24 @@ def _consensus(
         hits = np.array([0 if one is None else one.confusion.trace() for one in validations])
         known = hits / np.maximum(rows, 1)
         right = one_coin(
-            patterns, classes, weights, counts, known, np.where(rows > 0, validated * items, 0.0)
+            patterns,
+            classes,
+            weights,
+            counts,
+            known,
+            np.where(rows > 0, validated * items, 0.0),
+            evidence.unusable,
         )
         voted = np.bincount(patterns.ravel(), (right * counts).ravel(), minlength=classes)
         return right, voted / max(voted.sum(), _ROUNDING), patterns, counts, place
     # Probabilities say more than votes where the first guess decides which optimum is found.
-    first = np.stack([np.bincount(place, one, len(counts)) for one in leaning(evidence, weights).T], axis=1)
+    towards = leaning(evidence, weights)
+    first: Floats = np.stack([np.bincount(place, one, len(counts)) for one in towards.T], axis=1)
     prior = confusion_prior(evidence.profiles, evidence.labels, validated, items)
-    found = dawid_skene(patterns, prior, weights, counts, np.asarray(first + _FIRST_ROOM))
+    first += _FIRST_ROOM
+    if evidence.unusable is not None:
+        first[:, evidence.unusable] = 0
+    found = dawid_skene(patterns, prior, weights, counts, first, evidence.unusable)
     return (
         found.posterior[np.arange(len(counts)), patterns],
         counts @ found.posterior / items,

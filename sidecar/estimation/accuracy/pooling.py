@@ -55,6 +55,8 @@ def pool(evidence: Evidence, weights: Floats) -> Pool:
         logarithms *= power
         pooled += logarithms
         del logarithms
+    if evidence.unusable is not None:
+        pooled[:, evidence.unusable] = -np.inf
     pooled -= pooled.max(axis=1, keepdims=True)
     np.exp(pooled, out=pooled)
     pooled /= pooled.sum(axis=1, keepdims=True)

@@ -99,7 +99,7 @@ def pool_doubt(evidence: Evidence, support: Support) -> tuple[State, str] | None
         return None
     fitting = support.fit > _LIKELY
     votes = evidence.votes[fitting] if fitting.sum() > 1 else evidence.votes
-    kappa = pool_beyond_chance(votes, len(evidence.labels))
+    kappa = pool_beyond_chance(votes, len(evidence.labels), evidence.unusable)
     if kappa < NEAR_CHANCE:
         return (
             State.NEAR_CHANCE,

@@ -22,5 +22,5 @@ def agreement(evidence: Evidence) -> tuple[Estimate, ...]:
     candidates, items = votes.shape
     cells = votes + len(evidence.labels) * np.arange(items)
     votes_of_class = np.bincount(cells.ravel())
-    others = (votes_of_class[cells] - 1) / (candidates - 1)
+    others = (votes_of_class[cells] - 1) / (candidates - 1) * (votes != evidence.unusable)
     return tuple(mean_estimate(scores, (0, 1)) for scores in others)

@@ -33,7 +33,7 @@ def agreement_line(evidence: Evidence) -> tuple[Estimate, ...]:
     """
     votes = evidence.votes
     items = votes.shape[1]
-    agreement = (pairwise_agreement(votes) * items + 0.5) / (items + 1)
+    agreement = (pairwise_agreement(votes, evidence.unusable) * items + 0.5) / (items + 1)
     # Nobody agrees with itself: 1/2 adds nothing to the sums below.
     np.fill_diagonal(agreement, 0.5)
     probits = np.vectorize(_NORMAL.inv_cdf, otypes=[np.float64])(agreement)

@@ -38,7 +38,12 @@ class Consensus:
 
 
 def dawid_skene(
-    votes: Array, prior: Floats, weights: Floats, counts: Array, first: Floats | None = None
+    votes: Array,
+    prior: Floats,
+    weights: Floats,
+    counts: Array,
+    first: Floats | None = None,
+    unusable: int | None = None,
 ) -> Consensus:
     """Fits confusion matrices and item classes by expectation maximisation.
 
@@ -49,6 +54,7 @@ def dawid_skene(
         counts: how many items each column stands for, shape [n].
         first: what is guessed of each item's class at first, above 0, shape [n, K]; None: what the
             prior says, so a candidate with a known confusion leads it.
+        unusable: a class that is no item's, though candidates may vote for it; None: all classes may be.
 
     Returns:
         the consensus at a local maximum; deterministic.
@@ -70,7 +76,7 @@ def dawid_skene(
     shares = np.full(classes, 1 / classes)
     confusion = prior / prior.sum(axis=2, keepdims=True)
     if first is None:
-        posterior = _posterior(votes, confusion, shares, weights)
+        posterior = _posterior(votes, confusion, shares, weights, unusable)
     else:
         posterior = first / first.sum(axis=1, keepdims=True)
     sorted_rows = np.empty_like(posterior)
@@ -84,13 +90,19 @@ def dawid_skene(
             confusion[candidate][:, voted[candidate]] += sums.T
         confusion /= confusion.sum(axis=2, keepdims=True)
         shares = (weighted.sum(axis=0) + 1) / (counts.sum() + classes)
-        before, posterior = posterior, _posterior(votes, confusion, shares, weights)
+        before, posterior = posterior, _posterior(votes, confusion, shares, weights, unusable)
         settled = bool(np.abs(posterior - before).max() < TOLERANCE)
     return Consensus(posterior, confusion, shares, iterations)
 
 
 def one_coin(
-    votes: Array, classes: int, weights: Floats, counts: Array, known: Floats, known_items: Floats
+    votes: Array,
+    classes: int,
+    weights: Floats,
+    counts: Array,
+    known: Floats,
+    known_items: Floats,
+    unusable: int | None = None,
 ) -> Floats:
     """Fits one accuracy a candidate, where there are too many classes for confusion matrices.
 
@@ -104,6 +116,7 @@ def one_coin(
         counts: how many items each column stands for, shape [n].
         known: accuracy that is known beforehand, shape [C].
         known_items: how many items that knowledge counts as, shape [C].
+        unusable: a class that is no item's, though candidates may vote for it; None: all classes may be.
 
     Returns:
         probability that each answer is right [C, n]; deterministic.
@@ -113,8 +126,9 @@ def one_coin(
     """
     alike = np.stack([votes == one for one in votes])
     same = alike.sum(axis=1)
+    possible = np.ones(votes.shape) if unusable is None else (votes != unusable).astype(np.float64)
     # At first the share of the votes, so that a majority leads.
-    right = np.tensordot(alike, weights, axes=(1, 0)) / weights.sum()
+    right = possible * np.tensordot(alike, weights, axes=(1, 0)) / weights.sum()
     for _ in range(MAX_ITERATIONS):
         accuracy = (right @ counts + known * known_items + 1) / (counts.sum() + known_items + 2)
         error = np.log((1 - accuracy) / (classes - 1))
@@ -122,10 +136,11 @@ def one_coin(
         scores = np.tensordot(alike, gains, axes=(1, 0))
         least = scores.max(axis=0)
         # Of each voted class once, and of all classes that nobody votes for together.
-        voted = (np.exp(scores - least) / same).sum(axis=0)
-        unvoted = np.maximum(classes - (1 / same).sum(axis=0), 0) * np.exp(-least)
+        each = possible * np.exp(scores - least)
+        voted = (each / same).sum(axis=0)
+        unvoted = np.maximum(classes - (possible / same).sum(axis=0), 0) * np.exp(-least)
         # Where all agree, rounding must not make a probability of more than 1.
-        before, right = right, np.minimum(np.exp(scores - least) / (voted + unvoted), 1)
+        before, right = right, np.minimum(each / (voted + unvoted), 1)
         if np.abs(right - before).max() < TOLERANCE:
             break
     return np.asarray(right)
@@ -138,13 +153,17 @@ def _by_class(votes: Array) -> tuple[Array, list[Array], list[Array]]:
     return order, [starts for _, starts in found], [voted for voted, _ in found]
 
 
-def _posterior(votes: Array, confusion: Floats, shares: Floats, weights: Floats) -> Floats:
+def _posterior(
+    votes: Array, confusion: Floats, shares: Floats, weights: Floats, unusable: int | None
+) -> Floats:
     scores = np.tile(np.log(shares), (votes.shape[1], 1))
     picked = np.empty_like(scores)
     for candidate, voted in enumerate(votes):
         # Transposed in memory, so that each vote picks one run of bytes.
         speaks_for = np.ascontiguousarray(np.log(confusion[candidate]).T) * weights[candidate]
         scores += _rows(speaks_for, voted, picked)
+    if unusable is not None:
+        scores[:, unusable] = -np.inf
     scores -= scores.max(axis=1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=1, keepdims=True)

@@ -50,5 +50,5 @@ def _correctness(evidence: Evidence, known: Floats, weights: Floats) -> tuple[Es
     votes = evidence.votes
     patterns, place, counts = np.unique(votes, axis=1, return_inverse=True, return_counts=True)
     prior = confusion_prior(evidence.profiles, evidence.labels, known, votes.shape[1])
-    posterior = dawid_skene(patterns, prior, weights, counts).posterior
+    posterior = dawid_skene(patterns, prior, weights, counts, unusable=evidence.unusable).posterior
     return tuple(mean_estimate(posterior[place, one], (0, 1)) for one in votes)

@@ -29,6 +29,8 @@ def ensemble_agreement(evidence: Evidence) -> tuple[Estimate, ...]:
     for candidate in range(candidates):
         mean += evidence.probabilities[candidate]
     mean /= candidates
+    if evidence.unusable is not None:
+        mean[:, evidence.unusable] = -1
     best = mean >= mean.max(axis=1, keepdims=True) - _ROUNDING
     ties, places = best.sum(axis=1), np.arange(items)
     return tuple(mean_estimate(best[places, votes] / ties, (0, 1)) for votes in evidence.votes)

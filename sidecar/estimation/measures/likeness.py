@@ -17,16 +17,19 @@ _MEASURED = 1 << 18
 _ROUNDING = 1e-12
 
 
-def pairwise_agreement(votes: Array) -> Floats:
+def pairwise_agreement(votes: Array, unusable: int | None = None) -> Floats:
     """Takes the share of items that two candidates answer alike.
 
     Args:
         votes: shape [C, n], n > 0.
+        unusable: the class that stands for no usable answer: two of them are no agreement.
 
     Returns:
         shape [C, C], symmetric, 1 on the diagonal.
     """
-    return np.stack([(votes == one).mean(axis=1) for one in votes])
+    agreement = np.stack([((votes == one) & (one != unusable)).mean(axis=1) for one in votes])
+    np.fill_diagonal(agreement, 1)
+    return agreement
 
 
 def beyond_chance(agreement: float, chance: float) -> float:
@@ -47,16 +50,19 @@ def beyond_chance(agreement: float, chance: float) -> float:
     return (agreement - chance) / room if room > _ROUNDING else 0.0
 
 
-def pool_beyond_chance(votes: Array, classes: int) -> float:
+def pool_beyond_chance(votes: Array, classes: int, unusable: int | None = None) -> float:
     """Takes the mean agreement of all pairs of candidates beyond their mean agreement by chance.
 
     Args:
         votes: shape [C, n], C > 1, n > 0.
         classes: K.
+        unusable: see `pairwise_agreement`.
     """
     pairs = np.triu_indices(len(votes), 1)
     shares = np.stack([np.bincount(one, minlength=classes) for one in votes]) / votes.shape[1]
-    agreement = pairwise_agreement(votes)[pairs].mean()
+    if unusable is not None:
+        shares[:, unusable] = 0
+    agreement = pairwise_agreement(votes, unusable)[pairs].mean()
     return beyond_chance(float(agreement), float((shares @ shares.T)[pairs].mean()))
 
 

@@ -18,6 +18,8 @@ from sidecar.estimation.ranking.order import RankSettings, rank
 
 _PREDICTIONS: Final = "predictions"
 _PROBABILITIES: Final = "probabilities"
+# The class that stands for no usable answer; nobody is right with it.
+UNUSABLE: Final = "no usable answer"
 _MODELS: Final = "models"
 _CLASSES: Final = "classes"
 # Probabilities in half precision sum to 1 within so much.
@@ -65,6 +67,7 @@ class Predictions:
             labels=self.classes,
             probabilities=ClassShares(self._shares(), items=len(self.answers), classes=len(self.classes)),
             hard=self.probabilities is None,
+            unusable=self.classes.index(UNUSABLE) if UNUSABLE in self.classes else None,
         )
 
     def _shares(self) -> list[CandidateShares]:
@@ -97,7 +100,8 @@ def prediction_sets(path: Path) -> tuple[str, ...]:
 def read_predictions(path: Path, *, predictions: str | None = None, label: str | None = None) -> Predictions:
     """Reads one array of predictions [n, C], by class name or number.
 
-    An array `models` names the candidates, and `classes` the classes that numbers stand for. An array
+    An array `models` names the candidates, and `classes` the classes that numbers stand for. A number below
+    0, or one that `classes` has no name for, means that the candidate gave no usable answer. An array
     `probabilities` beside the predictions (NAME|probabilities beside NAME|predictions) holds each answer's
     probabilities [n, C, K], by class number; the answers are then its highest.
 
@@ -209,15 +213,23 @@ def _placed(
     true_places = None
     if truth is not None:
         true, where = _named(truth, listed)
-        true_places = np.array([place_of.get(name, -1) for name in true])[where]
+        known = {name: place for name, place in place_of.items() if name != UNUSABLE}
+        true_places = np.array([known.get(name, -1) for name in true])[where]
     return Predictions(names, space, np.array([place_of[name] for name in answered])[places], true_places)
 
 
 def _named(values: Array, classes: tuple[str, ...]) -> tuple[list[str], Array]:
     """The names of the distinct values, and the place in that list of each value."""
     distinct, places = np.unique(values, return_inverse=True)
-    numbers = values.dtype.kind in "iu"
-    names = [
-        classes[value] if numbers and 0 <= value < len(classes) else str(value) for value in distinct.tolist()
-    ]
+    if values.dtype.kind in "iu":
+        names = [_class_of(number, classes) for number in distinct.tolist()]
+    else:
+        names = [str(value) for value in distinct.tolist()]
     return names, places.reshape(values.shape)
+
+
+def _class_of(number: int, classes: tuple[str, ...]) -> str:
+    """The class that a number stands for; without names it is called by its number."""
+    if number < 0 or number >= len(classes) > 0:
+        return UNUSABLE
+    return classes[number] if classes else str(number)

@@ -145,6 +145,24 @@ def test_one_coin_is_a_fixed_point_of_its_definition(
     assert ((found >= 0) & (found <= 1)).all()
 
 
+@pytest.mark.parametrize("few_classes", [True, False])
+def test_nobody_is_right_without_a_usable_answer(few_classes: bool) -> None:  # noqa: FBT001 - a case
+    rng = np.random.default_rng(0)
+    truth = rng.integers(3, size=600)
+    votes = np.stack([noisy(truth, accuracy, 3, rng) for accuracy in (0.8, 0.8, 0.7, 0.9)])
+    # Half of the candidates give no usable answer to half of the items, and are alike in that.
+    votes[:2, :300] = 3
+    counts = np.ones(600)
+    if few_classes:
+        posterior = dawid_skene(votes, flat(4, 4), np.ones(4), counts, unusable=3).posterior
+        right = posterior[np.arange(600), votes]
+        assert not posterior[:, 3].any()
+    else:
+        right = one_coin(votes, 4, np.ones(4), counts, np.zeros(4), np.zeros(4), unusable=3)
+    assert not right[:2, :300].any()
+    assert right.mean(axis=1) == pytest.approx((votes == truth).mean(axis=1), abs=0.08)
+
+
 def test_one_coin_recovers_accuracies_among_a_thousand_classes() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(1000, size=2000)

@@ -15,6 +15,12 @@ from sidecar.estimation.measures.likeness import (
 from tests.support.made_evidence import noisy, sure
 
 
+def test_two_unusable_answers_are_no_agreement() -> None:
+    votes = np.array([[0, 2, 2, 1], [0, 2, 1, 1]])
+    assert pairwise_agreement(votes, unusable=2).tolist() == [[1, 0.5], [0.5, 1]]
+    assert pool_beyond_chance(votes, 3, unusable=2) < pool_beyond_chance(votes, 3)
+
+
 @given(st.integers(0, 99))
 def test_pairwise_agreement_is_the_brute_force_share(seed: int) -> None:
     votes = np.random.default_rng(seed).integers(3, size=(4, 9))

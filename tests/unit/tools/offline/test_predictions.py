@@ -69,6 +69,17 @@ def test_a_true_class_that_nobody_answers_is_no_class(tmp_path: Path) -> None:
     assert read.truth.tolist() == [1, -1]
 
 
+def test_a_number_without_a_class_is_no_usable_answer(tmp_path: Path) -> None:
+    answers = np.array([[0, 2, 1], [1, 1, -1], [0, 0, 0]])
+    path = saved(tmp_path, predictions=answers, truth=np.array([0, 1, -1]), classes=np.array(["no", "yes"]))
+    read = read_predictions(path, label="truth")
+    assert read.classes == ("no", "yes", "no usable answer")
+    assert read.answers.tolist() == [[0, 2, 1], [1, 1, 2], [0, 0, 0]]
+    assert read.truth is not None
+    assert read.truth.tolist() == [0, 1, -1]
+    assert read.evidence().unusable == 2
+
+
 def test_items_are_taken_with_their_truth() -> None:
     read = Predictions(("a", "b"), ("x", "y"), np.array([[0, 1], [1, 1], [0, 0]]), np.array([0, 1, -1]))
     taken = read.take(np.array([2, 0]))
