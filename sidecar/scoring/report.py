@@ -5,7 +5,8 @@ from __future__ import annotations
 from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.config.schema import Endpoint
-from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.scoring.endpoint.rounds import Round
+from sidecar.scoring.endpoint.scorer import EndpointScorer
 from sidecar.wire.rankings import (
     Occasion,
     explanation_message,

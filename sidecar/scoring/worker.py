@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from sidecar.config.schema import Config
 from sidecar.costs.candidate import Costs
 from sidecar.scoring.cpu_budget import CpuBudget
-from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.scoring.endpoint.rounds import Round
+from sidecar.scoring.endpoint.scorer import EndpointScorer
 from sidecar.scoring.giving_back import give_back
 from sidecar.scoring.report import report
 from sidecar.scoring.runners.model import OpenModel

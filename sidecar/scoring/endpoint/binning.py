@@ -31,6 +31,8 @@ class Binning:
         self.segments: dict[str, TargetBins] = {}
         self._profile = profile
         self._next_id = 0
+        # No bins hold an item before this one.
+        self._oldest_id: float = 0
 
     def features(self, batch: Prepared, inputs: dict[str, Array]) -> Array:
         """The items' features as the profile knows them [items, d].
@@ -63,6 +65,7 @@ class Binning:
         ids = batch.first_id + np.arange(items)
         fresh = max(self._next_id - batch.first_id, 0)
         self._next_id = max(self._next_id, batch.first_id + items)
+        self._oldest_id = min(self._oldest_id, batch.first_id)
         bins = [(self.target, np.arange(items))]
         bins += [
             (self.segments.setdefault(name, TargetBins(profile)), rows) for name, rows in segments.items()
@@ -79,8 +82,18 @@ class Binning:
         return self.segments[name].statistics() if name in self.segments else None
 
     def evict(self, before_id: int, segments: AbstractSet[str]) -> None:
-        """Drops the bins of items before `before_id`, and those of segments other than the given."""
+        """Drops the bins of items before `before_id`, and of segments that have no item any more.
+
+        Args:
+            before_id: number of the window's first item.
+            segments: names of the segments that items in the window belong to.
+        """
+        # Items leave the window at every request, but bins only when a partition's first item does.
+        if before_id <= self._oldest_id:
+            return
         for name in self.segments.keys() - segments:
             del self.segments[name]
-        for bins in (self.target, *self.segments.values()):
+        all_bins = (self.target, *self.segments.values())
+        for bins in all_bins:
             bins.evict(before_id)
+        self._oldest_id = min(bins.oldest_id for bins in all_bins)

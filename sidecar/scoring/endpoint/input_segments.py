@@ -11,7 +11,7 @@ from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Floats
 from sidecar.estimation.accuracy.clusters import cluster_centres, matched, nearest_centre
 from sidecar.scoring.endpoint.batches import Batches, Prepared
-from sidecar.scoring.endpoint.segments import Segments
+from sidecar.scoring.endpoint.segments import SegmentNames
 from sidecar.scoring.endpoint.window import Window
 
 # Fewer items give no steady centres; more than the second number only take longer.
@@ -50,7 +50,7 @@ class InputSegments:
         return f"inputs: nearest of {len(self._names)} centres"
 
     def place(
-        self, window: Window, segments: Segments, until_id: int, features: Callable[[Prepared], Floats]
+        self, window: Window, segments: SegmentNames, until_id: int, features: Callable[[Prepared], Floats]
     ) -> None:
         """Gives the items before `until_id` their values.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -59,6 +60,13 @@ class TargetBins:
         self._open_rows = 0
         # The first and last item that waited when they were binned last, and what came of it.
         self._open_bin: tuple[tuple[int, int], _Partition] | None = None
+
+    @property
+    def oldest_id(self) -> float:
+        """Number of the oldest item that is held; infinite if none is."""
+        if self._partitions:
+            return self._partitions[0].first_id
+        return float(self._open[0].ids[0]) if self._open else math.inf
 
     def add(self, ids: Array, features: Array, words: Array) -> None:
         """Takes items.

@@ -34,7 +34,7 @@ class Model(Protocol):
 
 
 @runtime_checkable
-class Served(Model, Protocol):
+class ServedModel(Model, Protocol):
     """A model behind a server."""
 
     @property

@@ -26,7 +26,7 @@ _CALLS_A_READING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ModelDescription:
     """A model as its server describes it, or its profile where the server does not.
 
     Attributes:
@@ -79,7 +79,7 @@ class V2Model:
         self._columns = list(columns)
         self._shared = SharedInputs(server) if shared_memory else None
         self._where = f"{server.address}, model {model!r}"
-        self._served: Served | None = None
+        self._served: ModelDescription | None = None
         self._lock = threading.Lock()
         self._calls = 0
         self._last: V2Message | None = None
@@ -126,7 +126,7 @@ class V2Model:
         self._read_times()
         return answer
 
-    def describe(self) -> Served:
+    def describe(self) -> ModelDescription:
         """Asks the server what the model is.
 
         Raises:
@@ -148,7 +148,7 @@ class V2Model:
             self._check_outputs(tensor.name for tensor in metadata.outputs)
         declared = metadata.inputs if metadata is not None else ()
         if not declared:
-            return Served(self.inputs, most=None, fixed=False)
+            return ModelDescription(self.inputs, most=None, fixed=False)
         by_name = {tensor.name: tensor for tensor in declared}
         if len(declared) == len(self.inputs) == 1:
             tensors = [declared[0]]
@@ -161,7 +161,7 @@ class V2Model:
             )
         fixed = {size for pair in zip(tensors, self.inputs, strict=True) for size in self._items_fixed(*pair)}
         most = told.config.max_batch_size if told is not None else 0
-        return Served(
+        return ModelDescription(
             tuple(
                 TensorSpec(tensor.name, tensor.datatype, spec.shape)
                 for tensor, spec in zip(tensors, self.inputs, strict=True)
@@ -196,7 +196,7 @@ class V2Model:
                 "name the tensor with the classes in `v2.output`"
             )
 
-    def _infer(self, feed: dict[str, Array], served: Served) -> dict[str, Array]:
+    def _infer(self, feed: dict[str, Array], served: ModelDescription) -> dict[str, Array]:
         # A text's length stands in the text, so nobody may write over it while a server reads.
         shared = [self._shared is not None and spec.datatype != "BYTES" for spec in served.inputs]
         contents = [_raw(feed[spec.name], spec) for spec in served.inputs]

@@ -156,6 +156,31 @@ def test_a_file_is_answered_and_ranked_at_once(stage: Stage) -> None:
     assert stage.scorer.rank().ranking.items == 50
 
 
+def held(stage: Stage) -> list[dict[str, int]]:
+    """How many items every candidate's bins hold, by segment; those of all items have an empty name."""
+    found = []
+    for candidate in stage.scorer.candidates:
+        assert candidate.loaded is not None
+        bins = {"": candidate.loaded.binning.target, **candidate.loaded.binning.segments}
+        found.append({name: target.statistics().items for name, target in bins.items()})
+    return found
+
+
+def test_a_query_evicts_nothing_because_what_leaves_the_window_leaves_everything(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, segments={"tensor": "site"}, ranking={"min_items": 20}, window={"items": 100})
+    stage.send_from(["a", "b"] * 50, ROWS[:100])
+    stage.rank()
+    assert held(stage) == [{"": 100, "a": 50, "b": 50}] * 3
+    # No candidate is given these items, so only their arrival can make room for them.
+    stage.scorer.keep(Batch({"x": ROWS[:100]}, {}), ["c"] * 100)
+    assert held(stage) == [{"": 0}] * 3
+    stage.scorer.evidence()
+    assert held(stage) == [{"": 0}] * 3
+    assert not stage.scorer._items.names
+    stage.scorer.rank()
+    assert stage.scorer._items.names == ("c",)
+
+
 def test_nothing_new_makes_no_round(stage: Stage) -> None:
     assert stage.rank() is not None
     assert stage.rank() is None
@@ -533,5 +558,5 @@ def test_what_was_gathered_under_another_preference_is_dropped(
     challenged.settings = {"ranking": ranking}
     challenged.scorer.configure(challenged.endpoint("a", "b", "c"))
     # Fewer items than an estimate takes are left, so that nothing is gathered under the new one.
-    challenged.scorer.window = Window(items=10, size_bytes=1 << 20)
+    challenged.scorer._items.window = Window(items=10, size_bytes=1 << 20)
     assert recommended(challenged).evidence == 0
