@@ -1,4 +1,4 @@
-"""From a round to the message that leaves the scoring process."""
+"""Turns a round into the message that the scoring process sends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def report(
     cpu_s: float,
     resident_bytes: int,
 ) -> scoring_pb2.Report:
-    """All that the serving process is told after a round."""
+    """Returns everything that the serving process is told after a round."""
     of = occasion(scorer.settings, made, made_at_s)
     whole = ranking_message(made.ranking, of)
     if made.recommended is not None:
@@ -43,7 +43,7 @@ def report(
 
 
 def occasion(settings: Endpoint, made: Round, made_at_s: float) -> Occasion:
-    """Of what, and when, a round was made; `made_at_s` counts from the Unix epoch."""
+    """Returns which endpoint a round is of, and when it was made; `made_at_s` counts from the Unix epoch."""
     return Occasion(settings.name, settings.incumbent, made.number, made_at_s, settings.ranking.preference)
 
 

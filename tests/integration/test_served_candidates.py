@@ -195,7 +195,7 @@ def test_check_asks_the_server_and_says_what_nobody_can_check(folder: Path, serv
 
     config["endpoints"][0]["candidates"][1] = behind(server, labels=["0", "1", "ten"])
     bad = pilotfish("check", "--config", write(folder, config))
-    assert "v2.labels: 3 names that are not the profile's 10 classes" in bad.stdout
+    assert "v2.labels: its 3 names must be the profile's 10 classes" in bad.stdout
 
     config["endpoints"][0]["candidates"][1] = behind(server)
     server.stop()

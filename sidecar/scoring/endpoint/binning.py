@@ -1,4 +1,4 @@
-"""The window's inputs as one candidate's profile bins them: of all items, and of each segment's."""
+"""Bins the window's inputs as one candidate's profile does: all items, and the items of each segment."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NO_WORDS: Final = np.empty(0, dtype=np.object_)
 
 
 class Binning:
-    """Bins each item once, also where it is given again.
+    """Bins each item once, even if the candidate is given the item again.
 
     Attributes:
-        target: all items.
-        segments: those of a segment, by its name.
+        target: bins of all items.
+        segments: bins of the items of each segment, by the segment's name.
     """
 
     def __init__(self, profile: SourceProfile) -> None:
@@ -35,29 +35,29 @@ class Binning:
         self._oldest_id: float = 0
 
     def features(self, batch: Prepared, inputs: dict[str, Array]) -> Array:
-        """The items' features as the profile knows them [items, d].
+        """Returns the items' features as the profile defines them [items, d].
 
         Raises:
-            InvalidError: an input is missing or not finite, or the profile has another number of features.
+            InvalidError: an input is missing or not finite, or the number of features differs.
         """
         features, wanted = batch.features(inputs, self._profile.inputs), len(self._profile.low)
         if features.shape[1] != wanted:
             raise InvalidError(
-                f"the items have {features.shape[1]} features and the profile {wanted}; build it from "
-                "data of the traffic's shape"
+                f"the items have {features.shape[1]} features and the profile {wanted}: build the profile "
+                "from data that has the traffic's shape"
             )
         return features
 
     def add(self, batch: Prepared, inputs: dict[str, Array], segments: Mapping[str, Array]) -> None:
-        """Takes the items of a batch.
+        """Bins the items of a batch.
 
         Args:
             batch: the items.
-            inputs: of the batch, by the model's names.
-            segments: rows of the batch by their segment.
+            inputs: the batch's tensors, by the names of the model's inputs.
+            segments: rows of the batch by the segment that they belong to.
 
         Raises:
-            InvalidError: as `features`.
+            InvalidError: see `features`.
         """
         profile, items = self._profile, batch.batch.items
         features = self.features(batch, inputs)
@@ -78,7 +78,7 @@ class Binning:
                 )
 
     def of_segment(self, name: str) -> TargetStatistics | None:
-        """The statistics of a segment's items; None where it has none."""
+        """Returns the statistics of a segment's items; None if no item of it was binned."""
         return self.segments[name].statistics() if name in self.segments else None
 
     def evict(self, before_id: int, segments: AbstractSet[str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-# Python's `signal` does not show a handler that is a C function, so the program asks the C library. The handler's
-# address is the first field of `struct sigaction` on Linux.
+# `signal` of Python does not show a handler that is a C function, so the program asks the C library. The
+# address of the handler is the first field of `struct sigaction` on Linux.
 HANDLER = """
 import ctypes, signal
 libc = ctypes.CDLL(None)
