@@ -135,7 +135,7 @@ def test_a_callers_preference_changes_the_answer(folder: Path, digits_models: Di
                 ranking_pb2.Preference(
                     objectives=[ranking_pb2.Objective(name="accuracy", weight=1e-9), BY_COST]
                 ),
-                "put the one that counts most first",
+                "put the objective with the largest weight first",
             ),
             (
                 ranking_pb2.Preference(
