@@ -144,7 +144,7 @@ def test_inputs_that_do_not_fit_are_refused(opened: Open, tmp_path: Path) -> Non
     model = opened(doubling(tmp_path / "m.onnx", [None, 2]), "y")
     for inputs, message in (
         ({"z": np.ones((1, 2))}, r"input 'x' \(FP32 \[items, 2\]\) is missing"),
-        ({"x": np.ones((1, 3))}, r"'x' takes FP32 \[items, 2\]; given is float64 \[1, 3\]"),
+        ({"x": np.ones((1, 3))}, r"'x' takes FP32 \[items, 2\]; the request has float64 \[1, 3\]"),
         ({"x": np.ones(2)}, r"'x' takes FP32 \[items, 2\]"),
         ({"x": np.array([["a", "b"]])}, "'x' takes FP32; <U1 cannot become that"),
         ({"x": np.ones((0, 2))}, "at least one"),

@@ -141,7 +141,7 @@ def test_a_callers_preference_changes_the_answer(folder: Path, digits_models: Di
                 ranking_pb2.Preference(
                     constraints=[at_most_1, ranking_pb2.Constraint(objective=COST, at_least=2.0)]
                 ),
-                "no candidate can keep it",
+                "no candidate can satisfy it",
             ),
         ):
             assert said in refused(sidecar, preference)
