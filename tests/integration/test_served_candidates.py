@@ -191,7 +191,7 @@ def test_check_asks_the_server_and_says_what_nobody_can_check(folder: Path, serv
     config["endpoints"][0]["candidates"][1]["v2"]["output"] = "scores"
     bad = pilotfish("check", "--config", write(folder, config))
     assert bad.returncode == 1
-    assert "and not with ['scores']: name the tensor with the classes in `v2.output`" in bad.stdout
+    assert "name the output tensor that holds the classes in `v2.output`" in bad.stdout
 
     config["endpoints"][0]["candidates"][1] = behind(server, labels=["0", "1", "ten"])
     bad = pilotfish("check", "--config", write(folder, config))
