@@ -87,7 +87,7 @@ class Costs:
                 predicted = self.predicted(candidate, candidate.performance, timing).objectives
             except InvalidError as error:
                 reason = f"performance: {error}"
-        declared = {name: one.estimate for name, one in candidate.objectives.items()}
+        declared = {name: objective.estimate for name, objective in candidate.objectives.items()}
         return Known({**predicted, **declared}, reason)
 
     def predicted(
@@ -117,8 +117,8 @@ class Costs:
         return Predicted(
             configuration=first.space.configuration(codes),
             objectives={
-                name: _moved(name, one, shifted) if shifted is not None and name in moving else one
-                for name, one in objectives.items()
+                name: _moved(name, estimate, shifted) if shifted is not None and name in moving else estimate
+                for name, estimate in objectives.items()
             },
             moved=frozenset(moving),
             environment=first.environment,

@@ -30,15 +30,17 @@ def report(
     whole = ranking_message(made.ranking, of)
     if made.recommended is not None:
         whole.recommendation.CopyFrom(recommendation_message(made.recommended))
-    drawn = {"": made.ranking, **{one.name: one.ranking for one in made.ranking.segments}}
+    drawn = {"": made.ranking, **{segment.name: segment.ranking for segment in made.ranking.segments}}
     return scoring_pb2.Report(
         generation=generation,
         endpoint=of.endpoint,
         ranking=whole,
-        explanations=[explanation_message(one, of) for one in made.ranking.candidates],
-        segments=[ranking_message(one.ranking, of, one.name) for one in made.ranking.segments],
+        explanations=[explanation_message(line, of) for line in made.ranking.candidates],
+        segments=[ranking_message(segment.ranking, of, segment.name) for segment in made.ranking.segments],
         counters=_counters(scorer, made, cpu_s, resident_bytes),
-        prospects={name: prospects_message(one.prospects) for name, one in drawn.items() if one.prospects},
+        prospects={
+            name: prospects_message(ranking.prospects) for name, ranking in drawn.items() if ranking.prospects
+        },
     )
 
 
@@ -59,17 +61,17 @@ def _counters(
         window_bytes=scorer.window.size_bytes,
         round_s=made.seconds,
         cpu_s=cpu_s,
-        shadow_items={name: one.items for name, one in candidates.items()},
-        shadow_s={name: one.shadow_s for name, one in candidates.items()},
-        shadow_failures={name: one.failures for name, one in candidates.items()},
+        shadow_items={name: shadow.items for name, shadow in candidates.items()},
+        shadow_s={name: shadow.shadow_s for name, shadow in candidates.items()},
+        shadow_failures={name: shadow.failures for name, shadow in candidates.items()},
         answers_seen=candidates[scorer.settings.incumbent].answers_seen,
         resident_bytes=resident_bytes,
-        shadow_timings={name: one.timing() for name, one in candidates.items() if one.runs},
+        shadow_timings={name: shadow.timing() for name, shadow in candidates.items() if shadow.runs},
         backed_off=scorer.interference.backed_off,
         latency_ratio=scorer.interference.ratio,
         server_times={
             name: scoring_pb2.ServerTimes(queue_s=times.queue_s, compute_s=times.compute_s)
-            for name, times in ((name, one.server_times) for name, one in candidates.items())
+            for name, times in ((name, shadow.server_times) for name, shadow in candidates.items())
             if times is not None
         },
     )

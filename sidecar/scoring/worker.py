@@ -166,7 +166,7 @@ class Worker:
         try:
             config = Config.model_validate_json(desired.config_json)
         except ValidationError:
-            log.exception("desired state not understood; the old one stays")
+            log.exception("desired state not understood, the old state stays")
             return
         self._generation = desired.generation
         budget = config.interference

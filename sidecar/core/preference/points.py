@@ -28,7 +28,7 @@ def checked(points: Array, directions: Sequence[int]) -> Floats:
     # A frontier has two axes, a stack of draws has three.
     if values.ndim < 2 or not values.size:  # noqa: PLR2004 - told above
         raise InvalidError(f"points have shape {values.shape}: give at least a candidate and an objective")
-    if len(directions) != values.shape[-1] or any(one not in (-1, 1) for one in directions):
+    if len(directions) != values.shape[-1] or any(sign not in (-1, 1) for sign in directions):
         raise InvalidError(
             f"directions are {list(directions)} for {values.shape[-1]} objectives: give +1 (higher is "
             "better) or -1 (lower is better) for each"

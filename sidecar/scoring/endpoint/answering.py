@@ -21,7 +21,7 @@ class Answering:
         self._batches = Batches()
 
     def step(self, goal: int | None) -> bool:
-        """Takes the answers that have arrived and gives one candidate one batch; False if there was neither.
+        """Takes the answers that have arrived and gives one candidate one batch; False if there is neither.
 
         Less than a whole batch waits for the round, except where it is the try of a server that is out.
 

@@ -79,8 +79,8 @@ def _join_next(slices: Iterator[Slice], items: int) -> Slice | None:
     return Slice(joined[0].first_id, _join([piece.batch for piece in joined])) if joined else None
 
 
-def _alike(one: Batch, other: Batch) -> bool:
-    return _form(one.inputs) == _form(other.inputs) and _form(one.outputs) == _form(other.outputs)
+def _alike(first: Batch, second: Batch) -> bool:
+    return _form(first.inputs) == _form(second.inputs) and _form(first.outputs) == _form(second.outputs)
 
 
 def _form(arrays: dict[str, Array]) -> dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]:

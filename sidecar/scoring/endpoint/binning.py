@@ -31,7 +31,7 @@ class Binning:
         self.segments: dict[str, TargetBins] = {}
         self._profile = profile
         self._next_id = 0
-        # No bins hold an item before this one.
+        # The bins hold no item before this number.
         self._oldest_id: float = 0
 
     def features(self, batch: Prepared, inputs: dict[str, Array]) -> Array:

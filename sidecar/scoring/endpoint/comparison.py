@@ -89,7 +89,9 @@ def compare(candidates: Candidates, items: SegmentedWindow, held_back: str) -> C
     for candidate in candidates:
         reason = _obstacle(candidate, candidates, ids, held_back)
         if reason or candidate.loaded is None:
-            unavailable[candidate.settings.name] = reason or "not loaded"
+            unavailable[candidate.settings.name] = (
+                reason or "its model is not loaded yet: it is compared in a later round"
+            )
         else:
             compared.append((candidate, candidate.loaded))
     if compared:
@@ -103,14 +105,18 @@ def _obstacle(candidate: ShadowCandidate, candidates: Candidates, ids: Array, he
         return candidate.reason
     if len(ids) and candidate.answered(ids).mean() < _ANSWERED_SHARE:
         who = "its server" if candidate.elsewhere else "it"
-        return candidate.reason or held_back or f"{who} answered too little of the window so far"
+        behind = (
+            f"{who} answered less than half of the window so far, too little for a comparison: it is "
+            "compared when it has caught up"
+        )
+        return candidate.reason or held_back or behind
     own, (name, common) = candidate.loaded.profile.classes, _common_classes(candidates)
     if bool(own) != bool(common):
-        gives, other = ("classes", "none") if own else ("no classes", "some")
-        return f"it gives {gives} and {name} {other}; build both profiles with --no-classes, or neither"
+        difference = f"classes, but {name} gives none" if own else f"no classes, but {name} gives some"
+        return f"it gives {difference}: build both profiles with --no-classes, or neither"
     if own and not set(own) & set(common):
         return (
-            f"its classes {_shown(own)} and {_shown(common)} of {name} have none in common; "
+            f"its classes {_shown(own)} and {_shown(common)} of {name} have no class in common: "
             "build its profile with --classes"
         )
     return ""

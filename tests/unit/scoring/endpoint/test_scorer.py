@@ -301,7 +301,7 @@ def test_a_model_without_classes_beside_an_incumbent_with_them_is_said(stage: St
     ranking = stage.rank()
     assert ranking is not None
     assert [one.name for one in ranking.candidates if one.state is State.UNAVAILABLE] == ["c"]
-    assert ranking.candidates[-1].reason.startswith("it gives no classes and a some; build both")
+    assert ranking.candidates[-1].reason.startswith("it gives no classes, but a gives some: build both")
     _, evidence, _ = stage.scorer.evidence()
     assert evidence.labels == ("a", "b")
 
@@ -316,7 +316,7 @@ def test_classes_beside_an_incumbent_without_them_are_said(stage: Stage) -> None
         "b": State.UNAVAILABLE,
         "c": State.UNAVAILABLE,
     }
-    assert ranking.candidates[-1].reason.startswith("it gives classes and a none; build both")
+    assert ranking.candidates[-1].reason.startswith("it gives classes, but a gives none: build both")
 
 
 def test_without_the_incumbent_the_first_candidate_says_what_is_compared(stage: Stage) -> None:
@@ -327,7 +327,7 @@ def test_without_the_incumbent_the_first_candidate_says_what_is_compared(stage: 
     assert ranking is not None
     reasons = {one.name: one.reason for one in ranking.candidates if one.state is State.UNAVAILABLE}
     assert reasons["a"] == "broken"
-    assert reasons["c"].startswith("it gives no classes and b some")
+    assert reasons["c"].startswith("it gives no classes, but b gives some")
 
 
 def test_a_backlog_rejects_instead_of_growing(tmp_path: Path) -> None:
