@@ -87,22 +87,6 @@ class Candidates:
             candidate.close()
         self._by_name = {}
 
-    def load(self, alive: Callable[[], None]) -> list[str]:
-        """Loads the candidates whose files are new or changed.
-
-        Args:
-            alive: is called before each candidate, because loading takes long.
-
-        Returns:
-            names of the candidates that were loaded, or could not be.
-        """
-        changed = []
-        for candidate in self:
-            alive()
-            if candidate.load():
-                changed.append(candidate.settings.name)
-        return changed
-
     def evict(self, before_id: int, segments: Collection[str]) -> None:
         """Drops the binned inputs of items before `before_id`, and of segments that are not in `segments`."""
         named = {*segments, OTHER}

@@ -125,9 +125,11 @@ class EndpointScorer:
 
     def load(self) -> None:
         """Loads the candidates whose files are new or changed; the next round shows the result."""
-        for name in self._candidates.load(self._alive):
-            self._ranked = None
-            self._rounds.forget(name)
+        for candidate in self._candidates:
+            self._alive()
+            if candidate.load():
+                self._ranked = None
+                self._rounds.forget(candidate.settings.name)
 
     def observe(self, batch: Batch, segment: bytes = b"") -> None:
         """Takes the items of one request; rejects what no model can answer, or nobody has time to answer.
