@@ -1,1 +1,1 @@
-"""The frozen types that every room shares. Knows numpy and nothing else."""
+"""Holds the frozen types that every room shares; imports numpy and the standard library only."""

@@ -1,23 +1,23 @@
-"""The one tree of errors, split by what the caller can do about it.
+"""The one tree of errors, split by what the caller can do about an error.
 
-A message says what is wrong, where, and the mend. `sidecar.serving.errors` maps these to gRPC
-status, `sidecar.tools.cli` to exit codes; nothing else does.
+A message says what is wrong, where it is wrong, and what to do. Only `sidecar.serving.errors` maps errors to
+gRPC status, and only `sidecar.tools.cli` maps them to exit codes.
 """
 
 from __future__ import annotations
 
 
 class PilotfishError(Exception):
-    """Anything that Pilotfish refuses or cannot do."""
+    """Pilotfish refuses something, or cannot do it."""
 
 
 class InvalidError(PilotfishError):
-    """Permanent: the caller must change something first."""
+    """The error is permanent: the caller must change something first."""
 
 
 class NotFoundError(InvalidError):
-    """Permanent: the named thing does not exist."""
+    """The error is permanent: the named thing does not exist."""
 
 
 class UnavailableError(PilotfishError):
-    """Transient: the same call may succeed later."""
+    """The error is transient: the same call may succeed later."""

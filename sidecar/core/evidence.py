@@ -1,4 +1,4 @@
-"""What one round knows about the window: aligned arrays over the candidates that answered."""
+"""Defines the evidence of one round: arrays over the same items for all candidates that answered."""
 
 from __future__ import annotations
 
@@ -18,24 +18,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class TargetStatistics:
-    """The window's inputs as one candidate's profile sees them; d features, T full partitions.
+    """Statistics of the window's inputs, binned by one candidate's profile; d features, T full partitions.
 
     Attributes:
-        items: rows behind the moments.
+        items: items that the moments are of.
         low: least value of each feature [d].
         high: greatest value of each feature [d].
-        mean: [d].
-        variance: [d], population.
+        mean: mean of each feature [d].
+        variance: population variance of each feature [d].
         outside: share of each feature's values outside the source's range [d].
-        reference: counts [T, BINS], scaled by each partition itself.
-        pooled: counts [T, BINS + 2], scaled by the source's range.
-        feature_counts: [T, d, FEATURE_BINS], by the source's quantile edges.
-        histogram: the same of all `items` together, those that fill no partition too [d, FEATURE_BINS].
+        reference: counts of each partition's values, scaled by the partition's own minimum and maximum
+            [T, BINS].
+        pooled: counts of each partition's values, scaled by the source's range [T, BINS + 2].
+        feature_counts: counts by the source's quantile edges [T, d, FEATURE_BINS].
+        histogram: counts by the same edges of all `items`, also of items in no full partition
+            [d, FEATURE_BINS].
         shifts: raw-unit shift of each partition's mean [T], see `sidecar.estimation.measures.shift`.
-        fourier: mean random Fourier features of each partition [T, 2 FOURIER_FREQUENCIES]; [T, 0]
-            where the profile has none.
-        words: word counts [T, W + OTHER_BUCKETS], see `sidecar.estimation.measures.words`; [T, 0] where the
+        fourier: mean random Fourier features of each partition [T, 2 FOURIER_FREQUENCIES]; [T, 0] if the
             profile has none.
+        words: word counts [T, W + OTHER_BUCKETS], see `sidecar.estimation.measures.words`; [T, 0] if the
+            profile has no words.
     """
 
     items: int
@@ -58,11 +60,12 @@ class SourceThresholds:
     """How far a source's own partitions lie apart; made by `sidecar.estimation.measures.thresholds`.
 
     Attributes:
-        pooled: 95 % quantile between two partitions' pooled histograms, nats.
-        nearest: squared Hellinger distance of each partition's pooled histogram to the nearest
-            other one's [S], above 0.
-        columns: 95 % quantile between a partition's histogram of a column and the rest of the source,
-            nats, by column as `sidecar.estimation.measures.columns` has them; [0] without binned features.
+        pooled: 95 % quantile of the divergence between two partitions' pooled histograms, nats.
+        nearest: squared Hellinger distance between each partition's pooled histogram and the nearest other
+            partition's [S], above 0.
+        columns: 95 % quantile of the divergence between a partition's histogram of a column and the rest of
+            the source, nats, for each column of `sidecar.estimation.measures.columns`; [0] without binned
+            features.
     """
 
     pooled: float
@@ -75,21 +78,21 @@ class Evidence:
     """One round's input to the measures; C candidates, n items, K labels.
 
     Attributes:
-        profiles: each candidate's source profile, C of them; None where it is known by its answers only.
-        targets: the window as each candidate's profile bins it, C of them; None where nothing was binned.
-        thresholds: `source_thresholds` of each profile, C of them; constant, so made once a profile.
-            None without a profile and with one source partition.
-        labels: K names; the joint label space. Empty: the candidates give no classes.
-        probabilities: [C, n, K], rows sum to 1; the same n items for every candidate. An array given here is
-            checked and taken apart: what is read is one candidate's [n, K] at a time, see `ClassShares`.
-        hard: whether the answers are classes only; then all probabilities are 0 or 1.
-        energies: logsumexp of each item's logits [n], C of them; None where a model gives
-            probabilities. Empty: none is known.
-        unusable: place in `labels` of what stands for no usable answer, which is always wrong; None where
-            every answer is a class.
+        profiles: source profile of each candidate [C]; None for a candidate of which only answers are known.
+        targets: statistics of the window, binned by each candidate's profile [C]; None if nothing was binned.
+        thresholds: `source_thresholds` of each profile [C], which are computed once for a profile; None
+            without a profile, or with a single source partition.
+        labels: names of the joint label space [K]; empty if the candidates give no classes.
+        probabilities: class probabilities [C, n, K] of the same n items for every candidate; each row sums to
+            1. An array is checked and becomes `ClassShares`, which are read one candidate at a time.
+        hard: whether the candidates answer with classes only, so that all probabilities are 0 or 1.
+        energies: logit energies, the logsumexp of each item's logits [n], of each candidate [C]; None for a
+            model that gives probabilities. Empty if no energies are known.
+        unusable: place in `labels` of the class that stands for "no usable answer", which is always wrong;
+            None if every answer is a class.
 
     Raises:
-        InvalidError: the parts are not of one size, or a probability or energy is not finite.
+        InvalidError: the sizes of the parts differ, or a probability or logit energy is not finite.
     """
 
     profiles: tuple[SourceProfile | None, ...]
@@ -106,20 +109,24 @@ class Evidence:
         sizes = {candidates, len(self.profiles), len(self.targets), len(self.thresholds)}
         if len(sizes | {len(self.energies) or candidates}) != 1 or classes != len(self.labels):
             raise InvalidError(
-                f"answers of shape {[candidates, items, classes]} need as many profiles, targets, thresholds "
-                f"and {len(self.labels)} labels; leave out candidates that gave no answers"
+                f"the sizes differ: answers of shape {[candidates, items, classes]}, {len(self.profiles)} "
+                f"profiles, {len(self.targets)} targets, {len(self.thresholds)} thresholds, "
+                f"{len(self.energies)} logit energies, {len(self.labels)} labels: leave out candidates that "
+                "gave no answers"
             )
-        # What `ClassShares` gives was checked when it was made, or cannot be otherwise.
+        # The contents of `ClassShares` were checked when it was made.
         if not isinstance(self.probabilities, ClassShares):
             _check_finite(self.probabilities)
             object.__setattr__(self, "probabilities", ClassShares.of_array(self.probabilities))
         for candidate, energies in enumerate(self.energies):
             if energies is not None and (energies.shape != (items,) or not np.isfinite(energies).all()):
-                raise InvalidError(f"the energies of candidate {candidate} are not {items} finite numbers")
+                raise InvalidError(
+                    f"the logit energies of candidate {candidate} are not {items} finite numbers"
+                )
 
     @property
     def shares(self) -> ClassShares:
-        """The probabilities, one candidate's array at a time."""
+        """The probabilities, which are read one candidate at a time."""
         return ClassShares.of_array(self.probabilities)
 
     @property
@@ -130,7 +137,7 @@ class Evidence:
             InvalidError: the candidates give no classes.
         """
         if not self.labels:
-            raise InvalidError("the candidates give no classes, so they have no votes; compare their inputs")
+            raise InvalidError("the candidates give no classes, so they have no votes: compare their inputs")
         return self.shares.votes
 
     @property
@@ -140,10 +147,10 @@ class Evidence:
 
     @property
     def sources(self) -> tuple[tuple[SourceProfile, TargetStatistics], ...]:
-        """Each candidate's profile and the window as that bins it.
+        """Each candidate's profile, and the window's statistics as the profile bins them.
 
         Raises:
-            InvalidError: a candidate has none.
+            InvalidError: a candidate has no profile or no statistics.
         """
         return tuple(zip(_known(self.profiles, "profile"), _known(self.targets, "target"), strict=True))
 
@@ -152,7 +159,7 @@ class Evidence:
         """Each candidate's thresholds.
 
         Raises:
-            InvalidError: a candidate has none.
+            InvalidError: a candidate has no thresholds.
         """
         return _known(self.thresholds, "thresholds")
 
@@ -161,26 +168,28 @@ class Evidence:
         """Each candidate's validation.
 
         Raises:
-            InvalidError: a candidate has none.
+            InvalidError: a candidate has no validation.
         """
-        return _known(tuple(None if one is None else one.validation for one in self.profiles), "validation")
+        return _known(
+            tuple(None if profile is None else profile.validation for profile in self.profiles), "validation"
+        )
 
     def where(self, items: Array, targets: tuple[TargetStatistics | None, ...]) -> Evidence:
-        """The same evidence of some of the items.
+        """Returns the evidence of some items.
 
         Args:
-            items: which; bool [n].
-            targets: those items as each candidate's profile bins them, C of them.
+            items: which items; bool [n].
+            targets: statistics of these items, binned by each candidate's profile [C].
         """
         return replace(
             self,
             targets=targets,
             probabilities=self.shares.where(items),
-            energies=tuple(None if one is None else one[items] for one in self.energies),
+            energies=tuple(None if energies is None else energies[items] for energies in self.energies),
         )
 
     def of(self, candidates: Sequence[int]) -> Evidence:
-        """The same evidence of some candidates, by number, in the order given."""
+        """Returns the evidence of the candidates with these indices, in that order."""
         return replace(
             self,
             profiles=tuple(self.profiles[index] for index in candidates),
@@ -191,20 +200,20 @@ class Evidence:
         )
 
     def held(self, candidate: int) -> Evidence:
-        """The same evidence of one candidate; its probabilities are read once, however many measures ask."""
+        """Returns the evidence of one candidate; its probabilities are read once for all measures."""
         alone = self.of([candidate])
         return replace(alone, probabilities=alone.shares.held())
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentEvidence:
-    """One kind of traffic inside the window, as it is known before it is ranked.
+    """The evidence of one segment, beside the evidence of the whole window.
 
     Attributes:
-        name: stable from round to round.
-        rule: how items are assigned, in words.
-        items: which of the evidence's items it holds; bool [n].
-        targets: those items as each of the evidence's candidates' profiles bins them, C of them.
+        name: the segment's name, which stays the same from round to round.
+        rule: how items are assigned to the segment, in words.
+        items: whether each of the evidence's items belongs to the segment; bool [n].
+        targets: statistics of the segment's items, binned by each candidate's profile [C].
     """
 
     name: str
@@ -214,7 +223,7 @@ class SegmentEvidence:
 
 
 def _check_finite(probabilities: Stack) -> None:
-    """Names the first answer that is not finite."""
+    """Refuses probabilities that are not finite."""
     for candidate, shares in enumerate(probabilities):
         finite = np.isfinite(shares).all(axis=1)
         if not finite.all():
@@ -224,8 +233,8 @@ def _check_finite(probabilities: Stack) -> None:
 
 
 def _known(values: tuple[T | None, ...], what: str) -> tuple[T, ...]:
-    """All values, where none is missing."""
+    """Returns all values; refuses a missing value."""
     known = tuple(value for value in values if value is not None)
     if len(known) < len(values):
-        raise InvalidError(f"candidate {values.index(None)} has no {what}; leave it out")
+        raise InvalidError(f"candidate {values.index(None)} has no {what}: leave the candidate out")
     return known

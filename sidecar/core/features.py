@@ -1,4 +1,4 @@
-"""From a model's input tensors to the numeric features that input measures see."""
+"""Turns a model's input tensors into the numeric features that measures of the inputs use."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WORD = re.compile(rb"\w+")
 
 
 def feature_names(inputs: Sequence[TensorSpec], columns: Sequence[str] = ()) -> tuple[str, ...]:
-    """Names the features of `to_features`, in its order.
+    """Returns the names of the features that `to_features` makes, in the same order.
 
     Args:
-        inputs: the model's inputs, every size known.
-        columns: names for the values of a single flat input, where the data had some.
+        inputs: the model's inputs; every size is known.
+        columns: names of the data's columns, for a model with a single flat input; empty if there are none.
     """
     names: list[str] = []
     for spec in inputs:
@@ -33,7 +33,7 @@ def feature_names(inputs: Sequence[TensorSpec], columns: Sequence[str] = ()) -> 
 
 
 def to_features(inputs: Mapping[str, Array], specs: Sequence[TensorSpec]) -> Array:
-    """Flattens the inputs to one row of numbers an item; text becomes word counts in hashed buckets.
+    """Flattens the inputs to one row of numbers for each item; text becomes word counts in hashed buckets.
 
     Args:
         inputs: arrays by name, each [items, ...].

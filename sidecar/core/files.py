@@ -1,4 +1,4 @@
-"""Files that readers find old or new, never half written, and how to notice that one is new."""
+"""Replaces files at once, so that no reader finds one half written, and tells when a file was changed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Writes a file beside its place, then moves it there; a failed write leaves the old one.
+    """Writes a temporary file and moves it to `path`; if writing fails the old file stays.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -24,7 +24,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def file_stamp(path: Path) -> object:
-    """What changes when a file does; None where there is none."""
+    """Returns a value that changes when the file changes; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

@@ -1,8 +1,8 @@
-"""The names of the measures, for those who name measures and compute none, as the configuration does.
+"""The names of the measures, for code that names measures without computing them, such as the configuration.
 
-What a measure is stands in `sidecar.estimation.measures.table`. A process that only checks a name need not
-load what computes the value. The table there fails at import where its names, their order or their defaults
-are not these.
+The measures themselves stand in `sidecar.estimation.measures.table`, which a process that only checks names
+need not load. That table fails at import if its names, their order or their defaults differ from the names
+here.
 """
 
 from __future__ import annotations
@@ -48,19 +48,19 @@ MEASURE_NAMES: Final[Mapping[str, bool]] = MappingProxyType(
         "dawid_skene": False,
     }
 )
-"""By name, in the order of the table: whether the measure is computed where the configuration names none."""
+"""By name, in the order of the table: whether a configuration without measures computes it."""
 
 DEFAULT: Final = tuple(name for name, by_default in MEASURE_NAMES.items() if by_default)
 
 
 def known_measure(name: str) -> str:
-    """Gives the name back.
+    """Returns the name if there is such a measure.
 
     Raises:
-        InvalidError: there is no measure of that name; the nearest is named.
+        InvalidError: there is no measure of that name; the message names the nearest one.
     """
     if name not in MEASURE_NAMES:
         nearest = difflib.get_close_matches(name, MEASURE_NAMES, n=1, cutoff=0.5)
-        mend = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(MEASURE_NAMES)}"
-        raise InvalidError(f"{name!r} is no measure; {mend}")
+        mend = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(MEASURE_NAMES)}"
+        raise InvalidError(f"there is no measure {name!r}: {mend}")
     return name

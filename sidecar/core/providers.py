@@ -1,4 +1,4 @@
-"""What onnxruntime may run a model on, by the names that the configuration has for it."""
+"""The execution providers of onnxruntime, by their names in the configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a round says: estimates, measures, states, and the ranking as one immutable snapshot."""
+"""Defines the result of a round: estimates, measures, states, and the ranking as a frozen snapshot."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sidecar.core.tensors import Array, Floats
 
 
 class State(enum.Enum):
-    """What is known about a ranking or a candidate. The wire adds STALE, which only a server can tell."""
+    """What is known about a ranking or a candidate. The serving process adds STALE, by its clock."""
 
     OK = 1
     TIED = 2
@@ -25,7 +25,7 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A value and the interval that should hold the truth in `level` of cases."""
+    """A value, and the interval that should contain the true value with probability `level`."""
 
     value: float
     low: float
@@ -35,7 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class MeasureValue:
-    """One measure of one candidate; `estimate` is None where `reason` says why it is unknown."""
+    """One measure of one candidate; if `estimate` is None, `reason` says why the value is unknown."""
 
     name: str
     direction: int
@@ -49,8 +49,8 @@ class FeatureShift:
 
     Attributes:
         divergence: Jensen-Shannon divergence between window and source, nats.
-        threshold: 95 % quantile of the same between the source's partitions and the source.
-        outside_range: share of the window's values outside the source's range.
+        threshold: 95 % quantile of the divergence between the source's partitions and the source, nats.
+        outside_range: share of the window's values that lie outside the source's range.
     """
 
     name: str
@@ -61,11 +61,11 @@ class FeatureShift:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a candidate beside its accuracy.
+    """A candidate's objectives other than accuracy.
 
     Attributes:
-        objectives: by name, which ends with the unit.
-        reason: why there is no more; empty where nothing went wrong.
+        objectives: estimates by the objective's name, which ends with its unit.
+        reason: why an objective could not be estimated; empty if there was no failure.
     """
 
     objectives: Mapping[str, Estimate] = field(default_factory=dict)
@@ -74,14 +74,15 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a candidate stands among those that could be compared, by what the caller prefers.
+    """How a candidate compares with the other compared candidates under the caller's preference.
 
     Attributes:
-        p_best: probability of being worth most.
-        expected_regret: what serving it is expected to lose to the best one, in the first objective's unit.
-        p_nondominated: probability that no other is at least as good in everything and better in something.
-        efficiency: the share of its costs at which another one would do as well, 1 on the frontier.
-        p_beats: probability of being worth more than each of the others, by name.
+        p_best: probability that the candidate has the highest value.
+        expected_regret: expected loss of value against the best candidate, in the first objective's unit.
+        p_nondominated: probability that no candidate is at least as good in every objective and better in
+            one.
+        efficiency: share of the candidate's costs at which the frontier does as well; 1 on the frontier.
+        p_beats: probability that the candidate has a higher value than another candidate, by its name.
     """
 
     p_best: float
@@ -93,12 +94,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class CandidateRank:
-    """One candidate's line in the ranking; rank 0 where it could not be ranked.
+    """One candidate's line in the ranking; the rank is 0 if the candidate could not be ranked.
 
     Attributes:
-        objectives: what is known of all that counts or is bounded, by objective, accuracy too.
-        p_feasible: probability that it keeps all constraints; None where there are none, or nobody knows.
-        standing: None where it could not be compared.
+        objectives: estimates of the objectives that count or have a constraint, accuracy included, by name.
+        p_feasible: probability that all constraints hold; None without constraints, or if it is not known.
+        standing: how the candidate compares with the others; None if it could not be compared.
     """
 
     name: str
@@ -114,19 +115,20 @@ class CandidateRank:
 
     @property
     def p_best(self) -> float | None:
-        """Probability of being worth most; None where it could not be compared."""
+        """Probability that the candidate has the highest value; None if it could not be compared."""
         return self.standing.p_best if self.standing else None
 
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """What a ranking was drawn from: joint draws of all that is known of each candidate.
+    """The joint draws of all candidates' objectives that a ranking was computed from.
 
     Attributes:
-        draws: by candidate and objective, shape [B]; one that is not known is absent.
-        doubt: why the accuracies deserve no trust; None where they do.
-        reasons: why no more is known of a candidate, by name; only where something went wrong.
-        doubts: why a candidate's own accuracy deserves none, by name; only where it does not.
+        draws: draws by candidate and objective, shape [B]; an unknown objective is absent.
+        doubt: state and reason why no accuracy can be trusted; None if they can.
+        reasons: why a candidate's objectives could not be estimated, by name; only candidates with a failure.
+        doubts: state and reason why a candidate's own accuracy cannot be trusted, by name; only such
+            candidates.
     """
 
     draws: Mapping[str, Mapping[str, Floats]]
@@ -135,9 +137,10 @@ class Prospects:
     doubts: Mapping[str, tuple[State, str]] = field(default_factory=dict)
 
     def of(self, names: Sequence[str], objectives: Sequence[str]) -> Floats:
-        """Draws of candidates of which all these objectives are known, shape [B, C, K]."""
+        """Returns the draws of candidates whose objectives are all known, shape [B, C, K]."""
         return np.stack(
-            [np.stack([self.draws[name][one] for one in objectives], axis=-1) for name in names], axis=1
+            [np.stack([self.draws[name][objective] for objective in objectives], axis=-1) for name in names],
+            axis=1,
         )
 
 
@@ -146,11 +149,11 @@ class Segment:
     """A kind of traffic inside the window, with its own ranking.
 
     Attributes:
-        name: stable from round to round.
-        rule: how items are assigned, in words.
-        share: of the window's items.
-        ranking: of its items alone; has no segments of its own.
-        items: which of the items that were ranked it holds; bool [n].
+        name: the segment's name, which stays the same from round to round.
+        rule: how items are assigned to the segment, in words.
+        share: the segment's share of the window's items.
+        ranking: ranking of the segment's items alone; it has no segments.
+        items: whether each ranked item belongs to the segment; bool [n].
     """
 
     name: str
@@ -165,10 +168,12 @@ class Recommended:
     """The candidate to serve; it changes only on evidence that was gathered over rounds.
 
     Attributes:
-        challenger: the one that most evidence speaks for; empty where there is no other.
-        evidence: what it has of the evidence that a change takes, 0 to 1 on a logarithmic scale.
-        since_round: in which the candidate was recommended first.
-        reason: of the last change, or why it stays.
+        candidate: name of the candidate to serve.
+        challenger: name of the candidate with the most evidence against it; empty if there is no other
+            candidate.
+        evidence: the challenger's share of the evidence that a change needs, 0 to 1 on a logarithmic scale.
+        since_round: number of the round that recommended the candidate first.
+        reason: why the recommendation last changed, or why it does not change.
     """
 
     candidate: str
@@ -183,12 +188,12 @@ class Ranking:
     """The candidates of an endpoint, best first.
 
     Attributes:
-        items: window items that every ranked candidate answered.
-        candidates: ranked ones by rank, then those without.
-        segments: kinds of traffic that the whole was weighed from, largest first; empty without any.
-        prospects: what it was drawn from; None where nothing was estimated.
-        right: expected correctness of each answer, by candidate [items]; of the whole window only, and
-            empty where nothing was estimated.
+        items: number of the window's items that every compared candidate answered.
+        candidates: the ranked candidates by rank, then the candidates without a rank.
+        segments: rankings of the window's segments, largest segment first; empty without segments.
+        prospects: the draws that the ranking was computed from; None if nothing was estimated.
+        right: expected correctness of each answer, by candidate [items]; only for the whole window, and
+            empty if nothing was estimated.
     """
 
     items: int

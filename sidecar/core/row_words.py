@@ -1,4 +1,4 @@
-"""From a model's BYTES inputs to the words that word measures count."""
+"""Splits a model's BYTES inputs into the words that measures of text count."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from sidecar.core.tensors import Array, TensorSpec
 
-# At least two letters or digits, as a single one says little; a longer run is no word but a blob.
+# A word has at least two letters or digits; a run longer than `_LONGEST` is encoded data, not a word.
 _WORD: Final = re.compile(r"\w\w+")
 _LONGEST: Final = 40
 
-# English words that tell nothing of what a text is about.
+# English words that do not tell what a text is about.
 _STOP: Final = (
     "about above after again against all also am an and any are as at be because been before being below "
     "between both but by can cannot could did do does doing don down during each few for from further get "
@@ -28,14 +28,14 @@ STOP_WORDS: Final = frozenset(_STOP.split())
 
 
 def row_words(inputs: Mapping[str, Array], specs: Sequence[TensorSpec]) -> Array:
-    """Takes the words of each item's BYTES inputs, lower-cased, stop words left out.
+    """Returns the words of each item's BYTES inputs in lower case, without stop words.
 
     Args:
-        inputs: arrays by name, each [items, ...]; BYTES ones hold `bytes` or `str`.
+        inputs: arrays by name, each [items, ...]; a BYTES array holds `bytes` or `str`.
         specs: the BYTES inputs to take.
 
     Returns:
-        lists of `str`, object array of shape [items]; [0] without any BYTES input.
+        a list of `str` for each item, object array [items]; [0] if there is no BYTES input.
     """
     texts = [inputs[spec.name] for spec in specs]
     found = np.empty(len(texts[0]) if texts else 0, dtype=np.object_)

@@ -1,4 +1,4 @@
-"""Tensors as the Open Inference Protocol (V2) names them, held as numpy arrays."""
+"""Holds tensors as numpy arrays, with the names and datatypes of the Open Inference Protocol (V2)."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DATATYPES: Final[dict[str, np.dtype[Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """What a model says of one of its inputs or outputs.
+    """An input or output as its model declares it.
 
     Attributes:
         name: the tensor's name.
         datatype: a key of `DATATYPES`.
-        shape: sizes behind the item axis; -1 where any size goes.
+        shape: sizes of the axes after the item axis; -1 allows any size.
     """
 
     name: str
@@ -47,11 +47,11 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The items of one request, or of several put together; row i of every array is item i.
+    """The items of one request, or of several requests joined; row i of every array is item i.
 
     Attributes:
         inputs: arrays by tensor name, each [items, ...]. BYTES arrays hold `bytes` objects.
-        outputs: the incumbent's own answer, the same way; empty where it was not seen.
+        outputs: the incumbent's own answer, in the same form; empty if the capture did not see it.
     """
 
     inputs: dict[str, Array]
@@ -59,5 +59,5 @@ class Batch:
 
     @property
     def items(self) -> int:
-        """How many items the batch holds."""
+        """Number of items in the batch."""
         return len(next(iter(self.inputs.values())))

@@ -1,4 +1,4 @@
-"""What a candidate costs here: declared, or by its performance model moved by what its shadow runs took."""
+"""Tells what a candidate costs: as declared, or as its performance model and its shadow runs predict."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from sidecar.estimation.performance.space import Value
 if TYPE_CHECKING:
     from sidecar.estimation.performance.model import PerformanceModel
 
-# What a shift of the time does to each: a quantile moves with it, what is done in a second against it.
+# How each objective moves with the time of a run: 1 moves with it, -1 against it.
 _MOVES: Final = {"latency_p50_s": 1, "latency_p99_s": 1, "throughput_per_s": -1}
 _TIMED: Final = "latency_p50_s"
-# Configurations of a file whose predictions are kept: those of its candidates, and some that callers ask for.
+# Configurations of a file whose predictions are kept: enough for its candidates and for some that callers ask
+# about.
 _REMEMBERED: Final = 64
 
 _Models = Mapping[str, "PerformanceModel"]
@@ -36,10 +37,10 @@ class Predicted:
     """What one configuration costs.
 
     Attributes:
-        configuration: the whole of it.
-        objectives: by name, which ends with the unit.
-        moved: names of those that shadow runs moved.
-        environment: what the model was fitted for.
+        configuration: values of all options.
+        objectives: estimates by the objective's name, which ends with its unit.
+        moved: names of the objectives that shadow runs moved.
+        environment: the environment that the performance model was fitted for.
     """
 
     configuration: Mapping[str, Value]
@@ -50,7 +51,7 @@ class Predicted:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A file's models, and what they said: a candidate's configuration is asked for every round."""
+    """A file's models, and the predictions that rounds ask for again and again."""
 
     stamp: object
     models: _Models
@@ -66,19 +67,19 @@ class _Read:
 
 
 class Costs:
-    """Reads the candidates' performance models, each again when its file changes."""
+    """Reads the candidates' performance models; reads a file again when it changes."""
 
     def __init__(self, *, shadow_threads: int) -> None:
-        """Prepares; no file is read before it is asked for.
+        """Prepares; a file is read when it is first needed.
 
         Args:
-            shadow_threads: of candidates whose configuration names none.
+            shadow_threads: threads of candidates whose configuration does not set threads.
         """
         self._shadow_threads = shadow_threads
         self._read: dict[Path, _Read] = {}
 
     def known(self, candidate: Candidate, timing: scoring_pb2.ShadowTiming) -> Known:
-        """All that is known of what a candidate costs as it is served; what is declared comes first."""
+        """Returns what a candidate costs as it is served; a declared value replaces a predicted value."""
         predicted: Mapping[str, Estimate] = {}
         reason = ""
         if candidate.performance is not None:
@@ -86,7 +87,7 @@ class Costs:
                 predicted = self.predicted(candidate, candidate.performance, timing).objectives
             except InvalidError as error:
                 reason = f"performance: {error}"
-        declared = {name: one.estimate for name, one in candidate.objectives.items()}
+        declared = {name: objective.estimate for name, objective in candidate.objectives.items()}
         return Known({**predicted, **declared}, reason)
 
     def predicted(
@@ -96,16 +97,16 @@ class Costs:
         timing: scoring_pb2.ShadowTiming,
         asked: Mapping[str, Value] | None = None,
     ) -> Predicted:
-        """What the candidate's performance model says of a configuration.
+        """Returns what the candidate's performance model predicts for a configuration.
 
         Args:
-            candidate: whose shadow runs were timed.
-            performance: its model and the options that it is served with.
-            timing: of its newest shadow runs; of no runs where there were none.
-            asked: options with other values than the candidate is served with.
+            candidate: the candidate whose shadow runs were timed.
+            performance: the candidate's performance model and the options that it is served with.
+            timing: times of the candidate's newest shadow runs; empty if there were no runs.
+            asked: options whose values differ from those that the candidate is served with.
 
         Raises:
-            InvalidError: the model cannot be read, or does not have such an option or value.
+            InvalidError: the model cannot be read, or has no such option or value.
         """
         models = self.read(performance)
         first = next(iter(models.values()))
@@ -116,15 +117,15 @@ class Costs:
         return Predicted(
             configuration=first.space.configuration(codes),
             objectives={
-                name: _moved(name, one, shifted) if shifted is not None and name in moving else one
-                for name, one in objectives.items()
+                name: _moved(name, estimate, shifted) if shifted is not None and name in moving else estimate
+                for name, estimate in objectives.items()
             },
             moved=frozenset(moving),
             environment=first.environment,
         )
 
     def read(self, performance: Performance) -> _Models:
-        """The file's models, by metric.
+        """Returns the file's models by metric.
 
         Raises:
             InvalidError: the file is missing or broken.
@@ -132,7 +133,7 @@ class Costs:
         path = performance.model
         stamp = file_stamp(path)
         if path not in self._read or self._read[path].stamp != stamp:
-            # What fits and reads such models is for those who have one.
+            # The code that fits and reads performance models is loaded only if there is a model.
             from sidecar.formats.performance_model import read_models  # noqa: PLC0415
 
             self._read[path] = _Read(stamp, read_models(path))
@@ -141,9 +142,10 @@ class Costs:
     def _shift(
         self, candidate: Candidate, models: _Models, codes: Floats, timing: scoring_pb2.ShadowTiming
     ) -> Shift | None:
-        """What the shadow's runs say; None where they were not what the model was measured with.
+        """Returns the shift that the shadow runs show; None if the model's measurements differ.
 
-        So it is behind a server, where the way there was timed too, and in a session with entries of its own.
+        They differ behind a server, where the network was timed too, and in a session with configured
+        entries.
         """
         options = candidate.model.shadow_options
         if options is None:
@@ -164,11 +166,11 @@ def _estimate(model: PerformanceModel, codes: Floats) -> Estimate:
 def _shift(
     models: _Models, codes: Floats, timing: scoring_pb2.ShadowTiming, shadowed: Mapping[str, Value]
 ) -> Shift | None:
-    """What the timing says of the time where it is asked; None where nothing can be said.
+    """Returns how much longer or shorter the runs took than predicted; None if the timing does not tell.
 
-    That is so where there are no runs, where the model knows no time, and where it cannot tell what the
-    shadow's configuration costs: one of its options is outside the model's space, or was held at another
-    value (that of `fixed`, or the default) when the model was measured.
+    The timing does not tell if there are no runs, if the model does not predict times, or if the model cannot
+    predict the shadow's configuration: an option's value is outside the model's space, or differs from the
+    value (of `fixed`, or the default) that the option had in all measurements.
     """
     model = models.get(_TIMED)
     if model is None or not timing.runs:
@@ -191,6 +193,6 @@ def _shift(
 
 
 def _moved(name: str, predicted: Estimate, shifted: Shift) -> Estimate:
-    # Only the time itself was timed: what else moves with it is known no better than before.
+    # Only the time was measured, so the interval of no other objective becomes narrower.
     narrowing = shifted.narrowing if name == _TIMED else 1.0
     return moved(predicted, shifted.factor ** _MOVES[name], narrowing)

@@ -1,7 +1,7 @@
 """Reads and writes fitted performance models: safetensors with versioned JSON beside the arrays.
 
-A file holds the evidence (the sources' rows, the target's) and what took time to learn from it; the rest
-is made again on reading. All models of a file are over one space.
+A file holds the measured rows of the sources and the target, and the parameters that take long to learn; the
+rest is computed on reading. All models of a file have the same space of options.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _REFIT: Final = "fit it again with `pilotfish perf fit`"
 # A source of 15,000 rows and six options takes 1 MiB.
 _MOST_BYTES: Final = 256 << 20
 _MOST_MODELS: Final = 64
-# Logarithms: of a metric, e^60 bytes or seconds is beyond all machines; of a hyperparameter, so far from
-# its prior nothing is ever drawn.
+# Greatest absolute logarithm. No machine has e^60 bytes or seconds of a metric, and no hyperparameter is
+# drawn so far from its prior.
 _MOST_LOG: Final = 60.0
 
 
@@ -64,17 +64,19 @@ def write_models(models: Mapping[str, PerformanceModel], path: Path | str) -> No
     """Writes models of one environment; the file appears whole or not at all.
 
     Args:
-        models: by metric; at least one.
-        path: of the file.
+        models: at least one model, by metric.
+        path: path of the file.
 
     Raises:
-        InvalidError: the models are over different options.
+        InvalidError: the models have different options.
         OSError: the file cannot be written.
     """
     path = Path(path)
     parts = list(models.values())
     if any(model.space != parts[0].space for model in parts):
-        raise InvalidError(f"{path}: the models are over different options: write one file each")
+        raise InvalidError(
+            f"{path}: the models have different options: write each model to a file of its own"
+        )
     described = tuple(
         _Model(
             model.metric,
@@ -93,7 +95,7 @@ def write_models(models: Mapping[str, PerformanceModel], path: Path | str) -> No
                 arrays[f"{place}/source/{number}/{name}"] = getattr(source, name)
         for key, array in model.fitted.learned.items():
             arrays[f"{place}/learned/{key}"] = array
-    # One metadata key only: safetensors writes several in no fixed order.
+    # There is one metadata key only, because safetensors writes several keys in no fixed order.
     header = asdict(_Header(FORMAT_VERSION, parts[0].space, described))
     metadata = {_METADATA: json.dumps(header, sort_keys=True, separators=(",", ":"))}
     contiguous = {name: np.ascontiguousarray(array, dtype=np.float64) for name, array in arrays.items()}
@@ -104,15 +106,15 @@ def read_models(path: Path | str) -> dict[str, PerformanceModel]:
     """Reads the models of a file by metric.
 
     Raises:
-        InvalidError: the file is missing, damaged, too large, of another format version, or no such file.
+        InvalidError: the file is missing, damaged, too large, of another format version, or holds no models.
     """
     path = Path(path)
     if not path.is_file():
-        raise InvalidError(f"{path}: there is no such model: fit it with `pilotfish perf fit`")
+        raise InvalidError(f"{path}: there is no such model file: fit a model with `pilotfish perf fit`")
     size = path.stat().st_size
     if size > _MOST_BYTES:
         raise InvalidError(
-            f"{path}: {size} bytes; at most {_MOST_BYTES} are read: fit it to fewer rows or sources"
+            f"{path}: the file has {size} bytes, more than {_MOST_BYTES}: fit it to fewer rows or sources"
         )
     try:
         with safe_open(path, framework="numpy") as file:
@@ -120,20 +122,20 @@ def read_models(path: Path | str) -> dict[str, PerformanceModel]:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     except (SafetensorError, OSError) as error:
         raise InvalidError(
-            f"{path}: not a performance model, or a damaged one ({error}): {_REFIT}"
+            f"{path}: the file is no performance model, or it is damaged ({error}): {_REFIT}"
         ) from error
     try:
         models = [_model(header.space, model, _part(arrays, str(n))) for n, model in enumerate(header.models)]
     except KeyError as error:
         raise InvalidError(f"{path}: the model has no array {error}: {_REFIT}") from error
     except (InvalidError, np.linalg.LinAlgError) as error:
-        raise InvalidError(f"{path}: a damaged model, {error}: {_REFIT}") from error
+        raise InvalidError(f"{path}: the model is damaged, {error}: {_REFIT}") from error
     return {model.metric: model for model in models}
 
 
 def _read_header(path: Path, text: str | None) -> _Header:
     if text is None:
-        raise InvalidError(f"{path}: a safetensors file, but not a performance model: {_REFIT}")
+        raise InvalidError(f"{path}: the file is safetensors, but no performance model: {_REFIT}")
     try:
         found = json.loads(text).get("format_version")
     except (ValueError, AttributeError, RecursionError) as error:
@@ -147,7 +149,9 @@ def _read_header(path: Path, text: str | None) -> _Header:
     except (ValidationError, InvalidError) as error:
         raise InvalidError(f"{path}: the model's description is damaged ({error}): {_REFIT}") from error
     if not 0 < len(header.models) <= _MOST_MODELS:
-        raise InvalidError(f"{path}: {len(header.models)} models; 1 to {_MOST_MODELS} are read: {_REFIT}")
+        raise InvalidError(
+            f"{path}: the file holds {len(header.models)} models, not 1 to {_MOST_MODELS}: {_REFIT}"
+        )
     return header
 
 
@@ -171,7 +175,7 @@ def _model(space: Space, described: _Model, arrays: Mapping[str, Array]) -> Perf
 
 
 def _part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
-    """The arrays whose names start with this one, without it."""
+    """Returns the arrays below this name, by the rest of their names."""
     start = f"{name}/"
     return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
 
@@ -179,7 +183,9 @@ def _part(arrays: Mapping[str, Array], name: str) -> dict[str, Array]:
 def _rows(space: Space, arrays: Mapping[str, Array]) -> tuple[Floats, Floats]:
     codes, values = _logs(arrays, "codes", most=np.inf), _logs(arrays, "values")
     if codes.ndim != 2 or codes.shape != (len(values), len(space.options)) or values.ndim != 1:  # noqa: PLR2004 - a matrix
-        raise InvalidError(f"its rows have shapes {codes.shape} and {values.shape}")
+        raise InvalidError(
+            f"its rows have shapes {codes.shape} and {values.shape}, which do not fit its space"
+        )
     for option, column in zip(space.options, codes.T, strict=True):
         for code in np.unique(column).tolist():
             if not option.has(code):
@@ -190,5 +196,5 @@ def _rows(space: Space, arrays: Mapping[str, Array]) -> tuple[Floats, Floats]:
 def _logs(arrays: Mapping[str, Array], name: str, most: float = _MOST_LOG) -> Floats:
     array = arrays[name]
     if array.dtype != np.float64 or not (np.isfinite(array) & (np.abs(array) <= most)).all():
-        raise InvalidError(f"array {name!r} holds no numbers of the expected size")
+        raise InvalidError(f"array {name!r} does not hold finite numbers of the expected size")
     return array

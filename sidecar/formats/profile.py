@@ -1,6 +1,6 @@
 """Reads and writes source profiles: safetensors with versioned JSON beside the arrays.
 
-A file that is written again from what was read of it has the same bytes.
+Reading a file and writing the profile again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def write_profile(profile: SourceProfile, path: Path | str) -> None:
     )
     arrays: dict[str, Array] = {name: getattr(profile, name) for name in _FLOATS}
     arrays |= {name: getattr(profile, name).astype(np.int64) for name in _COUNTS}
-    # By far the largest array, and no count in it exceeds a partition.
+    # This array is by far the largest, and no count in it exceeds a partition's rows.
     narrow = np.uint16 if profile.partition_rows <= _UINT16 else np.int32
     arrays["feature_counts"] = profile.feature_counts.astype(narrow)
     arrays["word_counts"] = profile.word_counts.astype(np.int32)
@@ -89,7 +89,7 @@ def write_profile(profile: SourceProfile, path: Path | str) -> None:
         arrays["validation.confusion"] = validation.confusion.astype(np.int64)
         arrays["validation.confidence_quantiles"] = validation.confidence_quantiles
         arrays["validation.calibration"] = validation.calibration
-    # One metadata key only: safetensors writes several in no fixed order.
+    # There is one metadata key only, because safetensors writes several keys in no fixed order.
     metadata = {_METADATA: json.dumps(asdict(header), sort_keys=True, separators=(",", ":"))}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     replace_file(path, safetensors.numpy.save(contiguous, metadata))
@@ -99,11 +99,11 @@ def read_profile(path: Path | str, *, model_sha256: str | None = None) -> Source
     """Reads a profile and checks that its parts fit each other.
 
     Args:
-        path: the file.
-        model_sha256: of the model that the profile must belong to; None: of any.
+        path: path of the file.
+        model_sha256: hash of the model that the profile must belong to; None accepts any model.
 
     Raises:
-        InvalidError: the file is missing, damaged, no profile, of another format version, or of
+        InvalidError: the file is missing, damaged, no profile, has another format version, or belongs to
             another model.
     """
     path = Path(path)
@@ -114,7 +114,9 @@ def read_profile(path: Path | str, *, model_sha256: str | None = None) -> Source
             header = _read_header(path, (file.metadata() or {}).get(_METADATA))
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
     except (SafetensorError, OSError) as error:
-        raise InvalidError(f"{path}: not a profile, or a damaged one ({error}): {_REBUILD}") from error
+        raise InvalidError(
+            f"{path}: the file is no profile, or it is damaged ({error}): {_REBUILD}"
+        ) from error
     if model_sha256 not in {None, header.model_sha256}:
         raise InvalidError(
             f"{path}: the profile is of model {header.model_sha256[:_SHORT_HASH]}, "
@@ -130,7 +132,7 @@ def read_profile(path: Path | str, *, model_sha256: str | None = None) -> Source
 
 def _read_header(path: Path, text: str | None) -> _Header:
     if text is None:
-        raise InvalidError(f"{path}: a safetensors file, but not a profile: {_REBUILD}")
+        raise InvalidError(f"{path}: the file is safetensors, but no profile: {_REBUILD}")
     try:
         content = json.loads(text)
         found = content.get("format_version")
@@ -169,7 +171,7 @@ def _assembled(header: _Header, arrays: dict[str, Array]) -> SourceProfile:
         reference=arrays["reference"],
         pooled=arrays["pooled"],
         feature_edges=arrays["feature_edges"],
-        # Signed again, so that differences of counts do not wrap.
+        # The counts become signed, so that their differences do not wrap around.
         feature_counts=arrays["feature_counts"].astype(np.int32),
         fourier=arrays["fourier"],
         fourier_rows=header.fourier_rows,
@@ -182,7 +184,7 @@ def _assembled(header: _Header, arrays: dict[str, Array]) -> SourceProfile:
 
 
 def _compact(confusion: Array, rows: int) -> Array:
-    """The counts in the narrowest signed type: those of 1,000 classes are 8 MB a candidate otherwise."""
+    """Returns the counts in the narrowest signed type; as int64, 1,000 classes take 8 MB a candidate."""
     if len(confusion) <= FEW_CLASSES or confusion.max() > rows:
         return confusion
     return confusion.astype(np.min_scalar_type(-rows))

@@ -24,19 +24,21 @@ def check_consistent(profile: SourceProfile, where: str) -> None:
     """Refuses shapes that contradict each other, numbers that are not finite, counts that do not add up.
 
     Args:
-        profile: to be checked.
-        where: the file, for the message.
+        profile: the profile to check.
+        where: names the file in the error message.
 
     Raises:
-        InvalidError: naming the first contradiction.
+        InvalidError: the profile is inconsistent; the message tells the first fault.
     """
     fault = next(_faults(profile), None)
     if fault is not None:
-        raise InvalidError(f"{where}: a damaged profile, {fault}: rebuild it with `pilotfish profile build`")
+        raise InvalidError(
+            f"{where}: the profile is damaged, {fault}: rebuild it with `pilotfish profile build`"
+        )
 
 
 def _faults(profile: SourceProfile) -> Iterator[str]:
-    """Yields what is wrong; shapes first, because everything behind them relies on them."""
+    """Yields what is wrong; shapes come first, because the other checks rely on them."""
     yield from _wrong_arrays(profile)
     if profile.partition_rows < 1 or profile.rows < profile.partition_rows * len(profile.reference):
         yield f"{profile.rows} rows cannot fill its partitions"
@@ -66,9 +68,9 @@ def _wrong_sketches(profile: SourceProfile) -> Iterator[str]:
         yield "a word occurs twice"
     if (profile.word_counts < 0).any():
         yield "a word count is negative"
-    # One row's features have length 1, so their mean has at most that.
+    # The Fourier features of a row have length 1, so the length of their mean is at most 1.
     if np.linalg.norm(profile.fourier) > 1 + _TOLERANCE or profile.fourier_rows < bool(profile.fourier.size):
-        yield "the Fourier features are no mean of rows"
+        yield "the Fourier features are not the mean of rows"
 
 
 def _wrong_validation(validation: Validation) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Runs an ONNX model: the session, its inputs, its threads. Both processes may need one."""
+"""Runs ONNX models, in the scoring process and in a serving process that answers live calls itself."""

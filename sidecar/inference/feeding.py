@@ -1,4 +1,4 @@
-"""What every runner does around its model: fits inputs, cuts items to its size, checks the answers."""
+"""Does what every runner needs around its model: casts inputs, splits batches, checks the outputs."""
 
 from __future__ import annotations
 
@@ -14,40 +14,42 @@ _Arrays = dict[str, Array]
 
 
 def fitted(inputs: Mapping[str, Array], specs: Sequence[TensorSpec], where: str) -> _Arrays:
-    """Gives inputs the datatypes that a model takes; inputs that it does not know are left out.
+    """Casts inputs to the datatypes that a model takes; leaves out inputs that the model does not have.
 
     Args:
         inputs: arrays by input name, each [items, ...].
         specs: the model's inputs.
-        where: the model, for messages.
+        where: names the model in error messages.
 
     Raises:
-        InvalidError: an input is missing or does not fit, or they do not hold the same items.
+        InvalidError: an input is missing or does not fit, or the inputs have different numbers of items.
     """
     feed = {spec.name: _fit(inputs, spec, where) for spec in specs}
     lengths = {name: len(array) for name, array in feed.items()}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise InvalidError(f"{where}: the inputs must hold the same items, at least one; got {lengths}")
+        raise InvalidError(
+            f"{where}: the inputs have {lengths} items: send the same items in every input, at least one item"
+        )
     return feed
 
 
 def answered(
     feed: _Arrays, answer: Callable[[_Arrays], _Arrays], *, most: int | None, fixed: bool, where: str
 ) -> _Arrays:
-    """Lets a model answer items, in several parts where it takes fewer.
+    """Runs a model on items, in several batches if the model takes fewer items at once.
 
     Args:
-        feed: arrays by input name, each [items, ...], as `fitted` gives them.
-        answer: the model; gives arrays by output name.
-        most: items that it takes at once; None: any number.
-        fixed: it takes exactly `most`; the last item is then repeated.
-        where: the model, for messages.
+        feed: arrays by input name, each [items, ...], as `fitted` returns them.
+        answer: runs the model; returns arrays by output name.
+        most: greatest number of items that the model takes at once; None sets no limit.
+        fixed: whether the model takes exactly `most` items; a smaller batch is filled up with its last item.
+        where: names the model in error messages.
 
     Returns:
-        Arrays by output name, each [items, ...].
+        arrays by output name, each [items, ...].
 
     Raises:
-        InvalidError: an output has not a row for each item.
+        InvalidError: an output does not have a row for each item.
     """
     items = len(next(iter(feed.values())))
     size = most or items
@@ -66,27 +68,28 @@ def answered(
 
 
 def spec_text(spec: TensorSpec) -> str:
-    """A tensor as messages show it: `FP32 [items, 64]`."""
+    """Returns a tensor as messages show it: `FP32 [items, 64]`."""
     return f"{spec.datatype} [items{''.join(f', {size}' for size in spec.shape)}]"
 
 
 def sizes_fit(sizes: Sequence[int], wanted: Sequence[int]) -> bool:
-    """Whether sizes behind the item axis are those wanted; -1 stands for any."""
+    """Tells whether the sizes after the item axis are the wanted sizes; -1 stands for any size."""
     return len(sizes) == len(wanted) and all(
-        one in {-1, other} or other == -1 for one, other in zip(wanted, sizes, strict=True)
+        size in {-1, found} or found == -1 for size, found in zip(wanted, sizes, strict=True)
     )
 
 
 def _fit(inputs: Mapping[str, Array], spec: TensorSpec, where: str) -> Array:
     if spec.name not in inputs:
         raise InvalidError(
-            f"{where}: input {spec.name!r} ({spec_text(spec)}) is missing; given are {sorted(inputs)}"
+            f"{where}: input {spec.name!r} ({spec_text(spec)}) is missing; the request has {sorted(inputs)}: "
+            "send the input, or build the profile with the names that are sent"
         )
     array = inputs[spec.name]
     if not sizes_fit(array.shape[1:], spec.shape):
         raise InvalidError(
             f"{where}: input {spec.name!r} takes {spec_text(spec)}; "
-            f"given is {array.dtype} {list(array.shape)}"
+            f"the request has {array.dtype} {list(array.shape)}: send the shape that the model takes"
         )
     try:
         return cast(array, spec)

@@ -1,4 +1,4 @@
-"""Runs one ONNX model, on the processor unless told otherwise. Knows nothing about candidates."""
+"""Runs one ONNX model, on the CPU unless another provider is named. Knows nothing about candidates."""
 
 from __future__ import annotations
 
@@ -34,38 +34,40 @@ _DATATYPES: Final = {
     "tensor(string)": "BYTES",
 }
 _BFLOAT16: Final = 16  # onnx.TensorProto.BFLOAT16
-_ONLY_FATAL: Final = 4  # what fails is raised as well; it need not be logged twice
+_ONLY_FATAL: Final = 4  # a failure is raised as well, so logging it would repeat it
 
 
 class HasOutputs(Protocol):
-    """A model, as `class_output` sees it."""
+    """The part of a model that `class_output` reads."""
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        """The outputs in the model's order."""
+        """The outputs, in the model's order."""
 
 
 class OnnxModel:
     """An ONNX model, opened with onnxruntime.
 
-    The model runs in the caller's thread where `threads` is 1. Not safe for concurrent `run` with a
-    shared budget of threads; one thread at a time is what shadowing needs.
+    If `threads` is 1, the model runs in the caller's thread. One thread at a time may call `run`; concurrent
+    calls would exceed the budget of threads.
 
     Attributes:
-        inputs: in the model's order, without the item axis, which is the first.
-        outputs: the same.
-        sha256: of the model file, hexadecimal.
-        max_items: the item axis where the model fixes it; `run` then pads and splits to this size.
+        inputs: the inputs in the model's order; their shapes leave out the first axis, the item axis.
+        outputs: the outputs, in the same form.
+        sha256: hash of the model file, hexadecimal.
+        max_items: size of the item axis if the model fixes it, to which `run` pads and splits; None
+            otherwise.
 
     Args:
-        path: the model file; external-data files stand beside it.
+        path: the model file; files with external data stand beside it.
         threads: intra-op threads.
-        options: onnxruntime session configuration entries, over the defaults.
-        provider: what runs it, of `PROVIDERS`; nothing else does, but the processor what that cannot.
+        options: onnxruntime session configuration entries, which override the defaults.
+        provider: name of the execution provider in `PROVIDERS`; the CPU runs only the operators that the
+            provider cannot run.
 
     Raises:
-        InvalidError: this onnxruntime has no such provider, the file is missing or broken, or a tensor is of
-            a kind that V2 has no name for.
+        InvalidError: this onnxruntime has no such provider, the file is missing or broken, or V2 has no
+            datatype for a tensor.
     """
 
     def __init__(
@@ -85,13 +87,13 @@ class OnnxModel:
         self.max_items = self._fixed_items(arguments)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Answers items.
+        """Runs the model on items.
 
         Args:
-            inputs: arrays by the model's input names, each [items, ...]; others are ignored.
+            inputs: arrays by the model's input names, each [items, ...]; other arrays are ignored.
 
         Returns:
-            Every output by name, each [items, ...]; text as `str` objects.
+            every output by name, each [items, ...]; text is `str` objects.
 
         Raises:
             InvalidError: an input is missing or does not fit, or the model fails on these values.
@@ -105,7 +107,7 @@ class OnnxModel:
         )
 
     def close(self) -> None:
-        """Lets nothing go: the session ends with the object."""
+        """Does nothing, because the session ends with the object."""
 
     def _answer(self, feed: dict[str, Array]) -> dict[str, Array]:
         values = {spec.name: _value(feed[spec.name], spec) for spec in self.inputs}
@@ -121,24 +123,28 @@ class OnnxModel:
         if argument.type.startswith(("seq", "map", "optional")):
             raise InvalidError(
                 f"{name} is {argument.type}, not a tensor: "
-                'export it as one; for skl2onnx with options={"zipmap": False}'
+                'export it as a tensor; skl2onnx does so with options={"zipmap": False}'
             )
-        # onnxruntime hands bfloat16 in, but not out: numpy has no such type.
+        # onnxruntime takes bfloat16 inputs but cannot return such outputs, because numpy has no such type.
         if argument.type not in _DATATYPES or (role == "output" and argument.type == "tensor(bfloat16)"):
-            raise InvalidError(f"{name} is {argument.type}, which numpy has no type for: cast it to float32")
+            raise InvalidError(
+                f"{name} is {argument.type}, for which numpy has no type: cast it to float32 in the model"
+            )
         if role == "input" and not argument.shape:
-            raise InvalidError(f"{name} has no item axis in the model: export it with its shape, items first")
+            raise InvalidError(
+                f"{name} has no item axis in the model: export the model with its shape, items first"
+            )
         sizes = tuple(size if isinstance(size, int) else -1 for size in argument.shape[1:])
         return TensorSpec(argument.name, _DATATYPES[argument.type], sizes)
 
     def _fixed_items(self, arguments: Sequence[Any]) -> int | None:
         if not arguments:
-            raise InvalidError(f"{self.path}: the model has no inputs")
+            raise InvalidError(f"{self.path}: the model has no inputs: export a model that has inputs")
         fixed = {argument.shape[0] for argument in arguments if isinstance(argument.shape[0], int)}
         if len(fixed) > 1 or 0 in fixed:
             raise InvalidError(
-                f"{self.path}: the inputs fix different first axes {sorted(fixed)}: "
-                "export them with the items first"
+                f"{self.path}: the inputs fix the first axis at {sorted(fixed)}, not at one size above 0: "
+                "export the model with the items on the first axis of every input"
             )
         return next(iter(fixed), None)
 
@@ -148,21 +154,22 @@ def class_output(model: HasOutputs, chosen: str | None = None) -> str:
 
     Args:
         model: the model.
-        chosen: the output that the user named, if any.
+        chosen: the output that the user named; None if the user named none.
 
     Raises:
-        InvalidError: there is no such output of floats, or more than one with two axes.
+        InvalidError: the model has no such output of floats, or not exactly one with two axes.
     """
     floats = [spec for spec in model.outputs if spec.datatype.startswith("FP")]
     fitting = [spec for spec in floats if (len(spec.shape) == 1 if chosen is None else spec.name == chosen)]
     if len(fitting) == 1:
         return fitting[0].name
     listed = ", ".join(f"{spec.name!r} ({spec_text(spec)})" for spec in model.outputs)
-    wanted = (
-        "exactly one output of floats with two axes" if chosen is None else f"no output {chosen!r} of floats"
+    wrong = (
+        f"the model has {len(fitting)} outputs of floats with two axes, not exactly one"
+        if chosen is None
+        else f"the model has no output {chosen!r} of floats"
     )
-    verb = "needed is" if chosen is None else "there is"
-    raise InvalidError(f"{verb} {wanted}; the model has {listed}: name the one with class probabilities")
+    raise InvalidError(f"{wrong}; it has {listed}: name the output with the class probabilities")
 
 
 def _file_sha256(path: Path) -> str:
@@ -177,14 +184,14 @@ def _open(path: Path, threads: int, options: Mapping[str, str], provider: str) -
     available = onnxruntime.get_available_providers()
     if provider not in available:
         raise InvalidError(
-            f"{path}: this onnxruntime has no {provider}; it has {', '.join(available)}: install one that "
-            "has it, or leave `provider` out"
+            f"{path}: this onnxruntime has no {provider}; it has {', '.join(available)}: install a build "
+            "that has it, or leave `provider` out"
         )
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.inter_op_num_threads = 1
     settings.log_severity_level = _ONLY_FATAL
-    # Many candidates share one process that must stay small and must not burn a core while waiting.
+    # Many candidates share one process, which must stay small and must not spin while it waits.
     settings.enable_cpu_mem_arena = False
     try:
         for key, value in ({"session.intra_op.allow_spinning": "0"} | dict(options)).items():
@@ -200,21 +207,21 @@ def _open(path: Path, threads: int, options: Mapping[str, str], provider: str) -
         raise InvalidError(
             f"{path}: onnxruntime {onnxruntime.__version__} cannot open it as an ONNX model ({said}): {mend}"
         ) from error
-    # onnxruntime goes on with the processor where a provider does not come up.
+    # If a provider does not start, onnxruntime goes on with the CPU without an error.
     if provider not in session.get_providers():
-        raise InvalidError(f"{path}: {provider} does not come up here; see its log, or leave `provider` out")
+        raise InvalidError(f"{path}: {provider} does not start here: see its log, or leave `provider` out")
     return session
 
 
 def _decoded(array: Array, spec: TensorSpec) -> Array:
-    """Turns bytes to str, which is what onnxruntime takes; it would take `str(b"x")` for bytes."""
+    """Turns bytes into str, because onnxruntime would turn bytes into `str(b"x")`."""
     texts = np.empty(array.shape, dtype=np.object_)
     for place, value in np.ndenumerate(array):
         try:
             texts[place] = value if isinstance(value, str) else bytes(value).decode()
         except (TypeError, UnicodeDecodeError) as error:
             raise InvalidError(
-                f"input {spec.name!r} takes UTF-8 text; item {place[0]} is not: {error}"
+                f"input {spec.name!r} takes UTF-8 text, and item {place[0]} is not: {error}"
             ) from error
     return texts
 

@@ -1,4 +1,4 @@
-"""How many cores this process may use: the least of affinity, every cgroup limit above it, and a budget."""
+"""Tells how many cores this process may use, by its affinity, its cgroups' limits and a budget."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path, PurePosixPath
 
 
 def threads_within(cpu_share: float) -> int:
-    """The whole cores that both a budget and the cgroup's limit allow, at least one; inf is no budget."""
+    """Returns the whole cores that a budget and the process's limits allow, at least 1; inf is no budget."""
     cores = available_cores()
     return max(math.floor(cores if cpu_share > cores else math.ceil(cpu_share)), 1)
 
 
 def available_cores(root: Path = Path("/")) -> float:
-    """Reads the process's limit on processor time, in cores; 0.5 is half a core.
+    """Reads the process's limit on CPU time, in cores; 0.5 is half a core.
 
     Args:
-        root: where `proc` and `sys` are mounted.
+        root: folder where `proc` and `sys` are mounted.
 
     References:
         Linux, cgroup-v2.rst (`cpu.max`) and sched-bwc.rst (`cpu.cfs_quota_us`).
@@ -40,8 +40,8 @@ def _cgroup_limits(root: Path) -> Iterator[float]:
             base = base if base.exists() else root / "sys/fs/cgroup/cpu"
         else:
             continue
-        # In a container the mount often shows the container's own group as its top, while the path
-        # is the host's: every ancestor is tried, and those that are not there set no limit.
+        # In a container the mount often shows the container's own group at its top, while the path is the
+        # host's. So every ancestor is tried; an ancestor that does not exist sets no limit.
         place = PurePosixPath(group.lstrip("/"))
         for folder in (place, *place.parents):
             try:

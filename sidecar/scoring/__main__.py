@@ -22,7 +22,7 @@ _NICE = 10
 
 
 def give_way(priority: str) -> None:
-    """Lowers the process's claim to the processor: idle gets what nobody else wants."""
+    """Lowers the process's priority; with `idle` it runs only when no other process wants the processor."""
     os.nice(_NICE)
     if priority == "idle":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -30,7 +30,7 @@ def give_way(priority: str) -> None:
 
 
 def main() -> None:
-    """Takes the pipes and works until the serving process is gone."""
+    """Works on the pipes of the serving process until that process is gone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--cpu-share", type=float, required=True)
     parser.add_argument("--priority", choices=("idle", "low"), required=True)
@@ -42,7 +42,7 @@ def main() -> None:
     give_way(options.priority)
     give_back_large_blocks_at_once()
     configure_logs(options.log_level, options.log_format)
-    # Reports have a descriptor of their own: whatever a library prints must not get between them.
+    # Reports have a descriptor of their own, so that nothing a library prints gets between them.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     budget = CpuBudget(options.cpu_share, clock=time.monotonic, cpu_clock=time.process_time)

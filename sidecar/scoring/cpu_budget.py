@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-# Smaller debts are let grow: looking at the clock must not use the budget up, and many short stretches of
-# work disturb a model server on the same cores more than one.
+# A smaller debt may grow before it is paid. Reading the clock must not use up the budget, and many short
+# stretches of work disturb a model server on the same cores more than a single long stretch.
 _SLACK_S = 0.02
 
 
 class CpuBudget:
-    """A debt of wall time: each second of CPU spent costs 1 / share seconds before the next work.
+    """Keeps a debt of wall time: after each second of CPU time, the next work begins 1 / share seconds later.
 
     Idle time is not saved up, so the share holds over every stretch of work, not only on average.
     """
@@ -23,7 +23,7 @@ class CpuBudget:
         self._free_at = clock()
 
     def wait_s(self) -> float:
-        """Seconds until work may go on; 0 when it may now."""
+        """Charges the CPU time since the last call and returns the seconds until work may go on."""
         now, cpu = self._clock(), self._cpu_clock()
         self._free_at = (
             max(self._free_at, now - (cpu - self._cpu_seen)) + (cpu - self._cpu_seen) / self._share

@@ -1,4 +1,4 @@
-"""Returns memory that a process freed to the machine."""
+"""Returns freed memory from the process to the machine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LARGE: Final = 4 << 20
 
 
 def give_back_large_blocks_at_once() -> None:
-    """Keeps blocks of 4 MiB and more apart from the heap, so that they return to the machine when freed.
+    """Keeps blocks of 4 MiB and more outside the heap, so that freeing them returns them to the machine.
 
-    A round over 1,000 classes makes hundreds of arrays of 16 MiB one after the other; in the heap they leave
-    holes. A C library that has no such setting goes on as it did.
+    A round over 1,000 classes makes hundreds of arrays of 16 MiB one after the other, and in the heap they
+    would leave holes. A C library without this setting is left unchanged.
     """
     setting = getattr(ctypes.CDLL(None), "mallopt", None)
     if setting is not None:
@@ -21,9 +21,9 @@ def give_back_large_blocks_at_once() -> None:
 
 
 def give_back() -> None:
-    """Lets the C library return what it keeps for later; a C library that has no such call keeps it.
+    """Lets the C library return the freed memory that it keeps; a C library without such a call keeps it.
 
-    Loading twenty models leaves 40 MiB behind, a round over 1,000 classes as much.
+    Loading twenty models leaves 40 MiB behind, and so does a round over 1,000 classes.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

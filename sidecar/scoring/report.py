@@ -1,11 +1,12 @@
-"""From a round to the message that leaves the scoring process."""
+"""Turns a round into the message that the scoring process sends."""
 
 from __future__ import annotations
 
 from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.config.schema import Endpoint
-from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.scoring.endpoint.rounds import Round
+from sidecar.scoring.endpoint.scorer import EndpointScorer
 from sidecar.wire.rankings import (
     Occasion,
     explanation_message,
@@ -24,25 +25,27 @@ def report(
     cpu_s: float,
     resident_bytes: int,
 ) -> scoring_pb2.Report:
-    """All that the serving process is told after a round."""
+    """Returns everything that the serving process is told after a round."""
     of = occasion(scorer.settings, made, made_at_s)
     whole = ranking_message(made.ranking, of)
     if made.recommended is not None:
         whole.recommendation.CopyFrom(recommendation_message(made.recommended))
-    drawn = {"": made.ranking, **{one.name: one.ranking for one in made.ranking.segments}}
+    drawn = {"": made.ranking, **{segment.name: segment.ranking for segment in made.ranking.segments}}
     return scoring_pb2.Report(
         generation=generation,
         endpoint=of.endpoint,
         ranking=whole,
-        explanations=[explanation_message(one, of) for one in made.ranking.candidates],
-        segments=[ranking_message(one.ranking, of, one.name) for one in made.ranking.segments],
+        explanations=[explanation_message(line, of) for line in made.ranking.candidates],
+        segments=[ranking_message(segment.ranking, of, segment.name) for segment in made.ranking.segments],
         counters=_counters(scorer, made, cpu_s, resident_bytes),
-        prospects={name: prospects_message(one.prospects) for name, one in drawn.items() if one.prospects},
+        prospects={
+            name: prospects_message(ranking.prospects) for name, ranking in drawn.items() if ranking.prospects
+        },
     )
 
 
 def occasion(settings: Endpoint, made: Round, made_at_s: float) -> Occasion:
-    """Of what, and when, a round was made; `made_at_s` counts from the Unix epoch."""
+    """Returns which endpoint a round is of, and when it was made; `made_at_s` counts from the Unix epoch."""
     return Occasion(settings.name, settings.incumbent, made.number, made_at_s, settings.ranking.preference)
 
 
@@ -58,17 +61,17 @@ def _counters(
         window_bytes=scorer.window.size_bytes,
         round_s=made.seconds,
         cpu_s=cpu_s,
-        shadow_items={name: one.items for name, one in candidates.items()},
-        shadow_s={name: one.shadow_s for name, one in candidates.items()},
-        shadow_failures={name: one.failures for name, one in candidates.items()},
+        shadow_items={name: shadow.items for name, shadow in candidates.items()},
+        shadow_s={name: shadow.shadow_s for name, shadow in candidates.items()},
+        shadow_failures={name: shadow.failures for name, shadow in candidates.items()},
         answers_seen=candidates[scorer.settings.incumbent].answers_seen,
         resident_bytes=resident_bytes,
-        shadow_timings={name: one.timing() for name, one in candidates.items() if one.runs},
+        shadow_timings={name: shadow.timing() for name, shadow in candidates.items() if shadow.runs},
         backed_off=scorer.interference.backed_off,
         latency_ratio=scorer.interference.ratio,
         server_times={
             name: scoring_pb2.ServerTimes(queue_s=times.queue_s, compute_s=times.compute_s)
-            for name, times in ((name, one.server_times) for name, one in candidates.items())
+            for name, times in ((name, shadow.server_times) for name, shadow in candidates.items())
             if times is not None
         },
     )

@@ -1,4 +1,4 @@
-"""The loop of the scoring process: read, answer, rank, report, and rest as the budget says."""
+"""The loop of the scoring process: it reads, answers, ranks, reports, and rests as the budget says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from pydantic import ValidationError
 from sidecar.config.schema import Config
 from sidecar.costs.candidate import Costs
 from sidecar.scoring.cpu_budget import CpuBudget
-from sidecar.scoring.endpoint.scorer import EndpointScorer, Round
+from sidecar.scoring.endpoint.rounds import Round
+from sidecar.scoring.endpoint.scorer import EndpointScorer
 from sidecar.scoring.giving_back import give_back
 from sidecar.scoring.report import report
 from sidecar.scoring.runners.model import OpenModel
@@ -28,13 +29,15 @@ from sidecar.wire.frames import FrameReader, frame
 from sidecar.wire.v2.codec import decode_observation
 from sidecar.wire.v2.elements import UnreadableError
 
-# The longest wait between signs of life; the serving process ends a scoring process that gives none. A round
-# gives them too, between one measure, candidate or segment and the next.
+# The longest time between signs of life; the serving process ends a scoring process that gives none. A long
+# round gives signs of life too, after each measure, candidate and segment.
 _IDLE_S = 5.0
+# How long requests gather before they are read.
 _GATHER_S = 1.0
-# How long a request may wait unread while servers are being waited for.
+# How long a request may stay unread while the worker waits for servers.
 _ANSWERS_S = 0.05
-# What is read at once, so that a flood cannot fill this process instead of the bounded queue.
+# Reads before the next piece of work, so that a flood fills the serving process's bounded queue, not this
+# process.
 _READS = 16
 _PAGE_BYTES = resource.getpagesize()
 
@@ -42,7 +45,7 @@ log = structlog.get_logger("pilotfish.scoring")
 
 
 class Worker:
-    """All endpoints of one scoring process. `run` returns when the serving process is gone."""
+    """Works for all endpoints of one scoring process."""
 
     def __init__(
         self,
@@ -72,9 +75,9 @@ class Worker:
     def run(self) -> None:
         """Works until the pipe from the serving process closes.
 
-        Samples are let gather for a moment: work in one short stretch disturbs a model server on the
-        same cores less than work after every request. They are read when all work is done, so that a
-        backlog fills the serving process's queue, which is bounded, and not this process.
+        Requests gather for a moment before they are read, because work in one stretch disturbs a model server
+        on the same cores less than work after every request. They are read only when all work is done, so
+        that a backlog fills the serving process's queue, which is bounded, and not this process.
         """
         unread: deque[bytes] = deque()
         while True:
@@ -95,9 +98,10 @@ class Worker:
             scorer.close()
 
     def _gathered(self) -> list[bytes]:
-        """Waits for the next round, answer or message, and reads what is there.
+        """Waits for the next round, answer or message, and reads the messages that are there.
 
-        Messages are let gather, but for while answers are under way: these are to be followed by questions.
+        Messages gather for a moment, except while answers are under way: the next batch must follow an answer
+        at once.
         """
         due = [scorer.due_in() for scorer in self._scorers.values()]
         under_way = [answer for scorer in self._scorers.values() for answer in scorer.under_way]
@@ -116,10 +120,10 @@ class Worker:
         return messages
 
     def _live(self, under_way: str = "") -> None:
-        """Gives a sign of life where the last one is old: a report without a ranking.
+        """Sends a sign of life, which is a report without a ranking, if the last message is old.
 
         Args:
-            under_way: the endpoint whose round it comes from; empty between rounds.
+            under_way: name of the endpoint whose round is under way; empty between rounds.
         """
         if self._clock() - self._sent_at >= _IDLE_S:
             self._send(scoring_pb2.Report(under_way=under_way))
@@ -142,12 +146,12 @@ class Worker:
             scorer.observe(decode_observation(observation), observation.segment)
         except UnreadableError as error:
             scorer.reject(error.reason)
-        except Exception as error:  # noqa: BLE001 - one odd request must not end the scoring of all others
+        except Exception as error:  # noqa: BLE001 - one request must not end the scoring of all others
             log.error("request not understood", endpoint=observation.endpoint, kind=type(error).__name__)  # noqa: TRY400 - a traceback may show payload
             scorer.reject("undecodable")
 
     def _hear(self, scorer: EndpointScorer, observation: scoring_pb2.Observation) -> None:
-        """Tells an endpoint how long the model server took, and the log what follows from it."""
+        """Tells an endpoint how long the model server took, and logs if shadow work backs off or goes on."""
         interference = scorer.interference
         if not observation.HasField("latency_s"):
             return
@@ -162,7 +166,7 @@ class Worker:
         try:
             config = Config.model_validate_json(desired.config_json)
         except ValidationError:
-            log.exception("desired state not understood; the old one stays")
+            log.exception("desired state not understood, the old state stays")
             return
         self._generation = desired.generation
         budget = config.interference
@@ -188,19 +192,19 @@ class Worker:
             kept[name].close()
 
     def _work(self) -> bool:
-        """One small piece of work, so that the budget is kept smoothly; False when there was none."""
+        """Does one small piece of work, so that the budget is kept smoothly; False if there is no work."""
         for name, scorer in self._scorers.items():
             try:
                 made = scorer.round()
             except Exception:
-                # This endpoint's ranking grows stale; the others go on.
+                # This endpoint's ranking becomes stale; the other endpoints go on.
                 log.exception("round failed", endpoint=name, round=scorer.rounds)
                 continue
             if made is not None:
                 self._report(scorer, made)
             elif not scorer.step():
                 continue
-            # The endpoint that was served goes to the end, so that none starves.
+            # The endpoint that had its turn goes to the end, so that no endpoint starves.
             self._scorers[name] = self._scorers.pop(name)
             return True
         return False

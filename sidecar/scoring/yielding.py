@@ -1,4 +1,4 @@
-"""Lets a process that computes give the processor up often, in the middle of a library's work too."""
+"""Makes a process yield the processor often, even while a library computes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Some kernels let a process run on to the end of its time slice, milliseconds, though another of a higher
-# priority woke up. Well under a model server's own milliseconds. A yield costs half a microsecond, but the
-# timer's signal 22 in a virtual machine that was measured.
+# Some kernels let a process run to the end of its time slice, for milliseconds, although a process of higher
+# priority woke up. The period is well below the milliseconds that a model server takes for a call. A yield
+# costs half a microsecond; the timer's signal cost 22 microseconds in a virtual machine.
 _EVERY_S = 100e-6
 
 
 def yield_often() -> None:
-    """Starts a timer whose signal yields. In C, so that it does so while numpy or onnxruntime computes."""
+    """Starts a timer whose signal yields; its handler is in C, so it also runs during calls into C."""
     libc = ctypes.CDLL(None)
     libc.signal(signal.SIGALRM, libc.sched_yield)
     signal.setitimer(signal.ITIMER_REAL, _EVERY_S, _EVERY_S)
@@ -22,7 +22,7 @@ def yield_often() -> None:
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Stops the timer, if there is one, until the block ends, so that nothing wakes an idle process up."""
+    """Stops the timer, if it runs, until the block ends, so that the timer does not wake an idle process."""
     _, every_s = signal.setitimer(signal.ITIMER_REAL, 0)
     try:
         yield

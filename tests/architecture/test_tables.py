@@ -85,5 +85,5 @@ def test_the_names_of_measures_are_those_of_the_table() -> None:
     assert {one.name: one.default for one in measures.MEASURES} == MEASURE_NAMES
     assert measures.DEFAULT == DEFAULT
     assert [known_measure(name) for name in MEASURE_NAMES] == [*MEASURE_NAMES]
-    with pytest.raises(InvalidError, match="'agrement' is no measure; did you mean 'agreement'"):
+    with pytest.raises(InvalidError, match="there is no measure 'agrement': did you mean 'agreement'"):
         known_measure("agrement")

@@ -68,7 +68,7 @@ def test_what_it_tells_and_how_it_refuses(server: MLServer, live: Array) -> None
         with pytest.raises(InvalidError, match=r"INTERNAL: .*invalid dimensions"):
             model.run({"image": live[:1, :63]})
         # Those of this one do, and so it is not even asked.
-        with pytest.raises(InvalidError, match=r"'image' is FP32 \[-1, 64\] and the profile knows"):
+        with pytest.raises(InvalidError, match=r"'image' is FP32 \[-1, 64\], but the profile has"):
             V2Model(way, "thick", "", inputs=wrong, outputs={"p": "probabilities"}).describe()
         for method in ("ModelConfig", "ModelStatistics", "SystemSharedMemoryStatus"):
             assert way.known(method, getattr(service_pb2, f"{method}Request")()) is None

@@ -138,19 +138,19 @@ def test_a_server_without_it_or_on_another_node_is_told_and_so_is_the_mend(
     server.shared = {}
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(shared_memory, "_FOLDER", tmp_path)
-        with pytest.raises(InvalidError, match=r"Unable to open .* needs a server on this node"):
+        with pytest.raises(InvalidError, match=r"Unable to open .* must run on this node"):
             opened().run(ones())
     assert not list(tmp_path.glob("pilotfish-*"))
 
 
 def test_there_is_a_bound_and_no_room_is_told(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_memory, "LARGEST_BYTES", 100)
-    with pytest.raises(InvalidError, match=r"120 bytes of inputs, and 100 may be shared: lower `v2.batch`"):
+    with pytest.raises(InvalidError, match=r"120 bytes of inputs, and at most 100 can be.*lower `v2.batch`"):
         opened().run(ones(10))
 
     def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
-    with pytest.raises(InvalidError, match=r"cannot be had .No space left on device.: make room"):
+    with pytest.raises(InvalidError, match=r"cannot reserve .*No space left on device.: make room"):
         opened().run(ones())

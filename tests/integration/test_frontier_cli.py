@@ -177,7 +177,7 @@ def test_a_thousand_models_from_parquet(tmp_path: Path, capsys: pytest.CaptureFi
         (("--objectives", "top1:max", "--constraint", "top1 = 3"), "write it like"),
         (
             ("--objectives", "top1:max", "--constraint", "size >= 3", "--constraint", "size <= 2"),
-            "no candidate can keep it",
+            "no candidate can satisfy it",
         ),
         (("--objectives", "top1:max", "--uncertainty", "top1=1", "--draws", "0"), "--draws 0"),
     ],

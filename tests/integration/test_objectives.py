@@ -135,13 +135,13 @@ def test_a_callers_preference_changes_the_answer(folder: Path, digits_models: Di
                 ranking_pb2.Preference(
                     objectives=[ranking_pb2.Objective(name="accuracy", weight=1e-9), BY_COST]
                 ),
-                "put the one that counts most first",
+                "put the objective with the largest weight first",
             ),
             (
                 ranking_pb2.Preference(
                     constraints=[at_most_1, ranking_pb2.Constraint(objective=COST, at_least=2.0)]
                 ),
-                "no candidate can keep it",
+                "no candidate can satisfy it",
             ),
         ):
             assert said in refused(sidecar, preference)

@@ -138,5 +138,5 @@ def test_faults_are_told_before_anything_is_written(
 
 def test_show_refuses_what_is_no_profile(tmp_path: Path) -> None:
     (tmp_path / "p.safetensors").write_bytes(b"no profile")
-    with pytest.raises(InvalidError, match=r"p\.safetensors: not a profile"):
+    with pytest.raises(InvalidError, match=r"p\.safetensors: the file is no profile"):
         _run("show", tmp_path / "p.safetensors")

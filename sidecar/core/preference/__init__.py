@@ -1,1 +1,1 @@
-"""What a caller prefers: the objectives that count, what they are worth, the bounds that must hold."""
+"""Defines a caller's preference: the objectives that count, their weights, and the constraints."""

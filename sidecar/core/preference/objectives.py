@@ -1,4 +1,4 @@
-"""What can count in a ranking, by name; a name ends with its unit."""
+"""The objectives that a ranking can optimise; a name ends with its unit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 ACCURACY: Final = "accuracy"
-# 1: more is better, -1: less is. The candidates may declare others, whose direction the caller says.
+# 1 means that more is better, -1 that less is. Candidates may declare further objectives; the caller gives
+# their directions.
 DIRECTIONS: Final = MappingProxyType(
     {
         ACCURACY: 1,
@@ -18,5 +19,5 @@ DIRECTIONS: Final = MappingProxyType(
         "memory_bytes": -1,
     }
 )
-# What each can be at all. No cost is 0: a limit there is a slip of the unit.
+# The possible values of each objective. No cost is 0, so a limit of 0 is a mistake in the unit.
 RANGES: Final = MappingProxyType({name: (0.0, 1.0 if name == ACCURACY else math.inf) for name in DIRECTIONS})

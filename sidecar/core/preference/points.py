@@ -1,4 +1,4 @@
-"""Checks candidates' objective values and turns them so that more is better."""
+"""Checks candidates' objective values, and changes their signs so that more is better."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ def checked(points: Array, directions: Sequence[int]) -> Floats:
     """Checks that every value is a finite number and every objective has a direction.
 
     Args:
-        points: shape [..., candidates, objectives]; none of the axes is empty.
-        directions: +1 where higher is better, -1 where lower is; one an objective.
+        points: objective values, shape [..., candidates, objectives]; no axis is empty.
+        directions: +1 if higher is better, -1 if lower is better, for each objective.
 
     Returns:
         the points as float64.
 
     Raises:
-        InvalidError: they are not so; a value is named by objective and row, both counted from 1.
+        InvalidError: an axis is empty, a value is not finite, or a direction is missing or wrong. The message
+            names a value by objective and row, both counted from 1.
     """
     values = np.asarray(points, dtype=np.float64)
-    # A frontier needs both axes, a stack of draws one more.
+    # A frontier has two axes, a stack of draws has three.
     if values.ndim < 2 or not values.size:  # noqa: PLR2004 - told above
-        raise InvalidError(f"points have shape {values.shape}: give a candidate and an objective at least")
-    if len(directions) != values.shape[-1] or any(one not in (-1, 1) for one in directions):
+        raise InvalidError(f"points have shape {values.shape}: give at least a candidate and an objective")
+    if len(directions) != values.shape[-1] or any(sign not in (-1, 1) for sign in directions):
         raise InvalidError(
             f"directions are {list(directions)} for {values.shape[-1]} objectives: give +1 (higher is "
             "better) or -1 (lower is better) for each"
@@ -37,11 +38,11 @@ def checked(points: Array, directions: Sequence[int]) -> Floats:
 
 
 def gains(points: Array, directions: Sequence[int]) -> Floats:
-    """Turns points so that more is better in every objective.
+    """Changes the signs of costs, so that more is better in every objective.
 
     Args:
-        points: shape [..., candidates, objectives].
-        directions: of each objective.
+        points: objective values, shape [..., candidates, objectives].
+        directions: +1 or -1 for each objective, as for `checked`.
 
     Raises:
         InvalidError: see `checked`.
@@ -50,34 +51,34 @@ def gains(points: Array, directions: Sequence[int]) -> Floats:
 
 
 def sides(points: Array, directions: Sequence[int]) -> tuple[Floats, Floats]:
-    """Parts objectives into goods, of which more is better, and costs, of which less is.
+    """Splits objectives into goods, of which more is better, and costs, of which less is better.
 
-    Efficiencies are ratios of costs, or of goods where there are no costs: those are above 0.
+    Efficiencies are ratios of costs, or of goods if there are no costs, so these values must be above 0.
 
     Args:
-        points: shape [candidates, objectives].
-        directions: of each objective.
+        points: objective values, shape [candidates, objectives].
+        directions: +1 or -1 for each objective, as for `checked`.
 
     Returns:
-        goods [candidates, goods] and costs [candidates, costs]; either may have no columns.
+        goods [candidates, goods] and costs [candidates, costs]; each may have no columns.
 
     Raises:
-        InvalidError: see `checked`; a cost, or without costs a good, is not above 0.
+        InvalidError: see `checked`; or a value that efficiency divides by is not above 0.
     """
     values = checked(points, directions)
     minimised = np.asarray(directions) < 0
     ratios = minimised if minimised.any() else ~minimised
-    refuse(values, (values <= 0) & ratios, "efficiency is a ratio of such values: give them above 0")
+    refuse(values, (values <= 0) & ratios, "efficiency divides by this objective: give values above 0")
     return values[:, ~minimised], values[:, minimised]
 
 
 def refuse(values: Floats, wrong: Array, mend: str) -> None:
-    """Raises for the first wrong value.
+    """Raises an error for the first wrong value.
 
     Args:
-        values: shape [..., candidates, objectives].
-        wrong: bool, of the same shape.
-        mend: what the caller can do.
+        values: objective values, shape [..., candidates, objectives].
+        wrong: whether each value is wrong; bool, of the same shape.
+        mend: what the caller can do about it.
 
     Raises:
         InvalidError: a value is wrong.

@@ -1,4 +1,4 @@
-"""What a caller wants: the objectives that count, how they are weighed, the bounds, the order."""
+"""Defines a caller's preference: the objectives that count, their weights, the constraints and the order."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sidecar.core.preference.value import Lexicographic, WeightedProduct
 
 
 class Order(enum.Enum):
-    """What puts the candidates in order; what it leaves open is told by who is better in more draws.
+    """The quantity that orders the candidates; of equals, the candidate that is better in more draws leads.
 
-    Of a lexicographic preference, whose later objectives no regret is counted in, that alone tells.
+    A lexicographic preference orders by that comparison alone, because its regret counts only the first
+    objective.
     """
 
     EXPECTED_REGRET = "expected_regret"
@@ -26,17 +27,19 @@ class Order(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What a caller wants.
+    """What a caller prefers.
 
     Raises:
-        InvalidError: constraints contradict each other, or what can be.
+        InvalidError: constraints contradict each other, or an objective's range.
 
     Attributes:
-        directions: by objective, the most important first; 1: more is better, -1: less is.
+        directions: 1 if more is better, -1 if less is better, by objective; the most important objective is
+            first.
         value: how the objectives are weighed against each other.
-        constraints: bounds that must hold, also of objectives that do not count otherwise.
-        order: what puts the candidates in order.
-        level: how sure a difference parts two ranks; nominal coverage of intervals.
+        constraints: limits that must hold; they may be on objectives without a weight.
+        order: the quantity that orders the candidates.
+        level: probability with which two candidates must differ to get different ranks, and coverage of the
+            intervals.
     """
 
     directions: Mapping[str, int]
@@ -50,8 +53,10 @@ class Preference:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All objectives that must be known: those that count, then those that are bounded only."""
-        return tuple(dict.fromkeys([*self.directions, *(one.objective for one in self.constraints)]))
+        """All objectives that must be known: first the weighed objectives, then the constrained ones."""
+        return tuple(
+            dict.fromkeys([*self.directions, *(constraint.objective for constraint in self.constraints)])
+        )
 
 
 BY_ACCURACY: Final = Preference({ACCURACY: 1}, WeightedProduct((1.0,)))

@@ -1,4 +1,4 @@
-"""Gives batches to a candidate's model and keeps its answers until they are taken."""
+"""Gives batches to a candidate's model and keeps the results until they are taken."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from sidecar.scoring.runners.server_budget import ServerBudget, size_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one batch.
+class BatchResult:
+    """What a model made of one batch.
 
     Attributes:
-        output: [items, ...], or why there is none.
-        seconds: that the model took, with the way to it.
+        first_id: number of the batch's first item.
+        items: items in the batch.
+        output: the model's output [items, ...], or the error that it raised.
+        seconds: wall time that the model took; for a model behind a server the network is included.
     """
 
     first_id: int
@@ -30,7 +32,7 @@ class Answer:
 
 
 class Asking:
-    """One model's batches under way. Its methods belong to one thread."""
+    """The batches that one model has been given and not yet answered. All methods belong to one thread."""
 
     def __init__(
         self,
@@ -45,13 +47,13 @@ class Asking:
         """Prepares; threads start with the first batches.
 
         Args:
-            model: closed with this.
-            output: of the model, to be kept.
-            at_once: batches under way, at most, each in a thread of its own; 0: the model answers in the
-                caller's thread, before `ask` returns.
+            model: the model; `close` closes it.
+            output: name of the model's output to keep.
+            at_once: greatest number of batches under way, each in a thread of its own; 0 means that the model
+                runs in the caller's thread, before `ask` returns.
             clock: seconds, monotonic.
-            interference: told of every batch.
-            server: what may be asked of the model's server; None: it has none.
+            interference: is told when each batch begins and ends.
+            server: budget of the model's server; None if the model has no server.
         """
         self.breaker = Breaker(clock) if at_once else None
         self._model = model
@@ -61,15 +63,15 @@ class Asking:
         self._server = server
         self._most = max(at_once, 1)
         self._threads: Executor = ThreadPoolExecutor(at_once, "shadow") if at_once else _Here()
-        self._asked: list[Future[Answer]] = []
+        self._asked: list[Future[BatchResult]] = []
 
     @property
-    def under_way(self) -> tuple[Future[Answer], ...]:
-        """Batches that are not answered yet, or whose answers were not taken."""
+    def under_way(self) -> tuple[Future[BatchResult], ...]:
+        """Batches that are not answered yet, or whose results were not taken yet."""
         return tuple(self._asked)
 
     def admits(self) -> bool:
-        """Whether a batch may be given to the model now."""
+        """Tells whether the model may be given a batch now."""
         asked = len(self._asked)
         return (
             asked < self._most
@@ -78,7 +80,7 @@ class Asking:
         )
 
     def wait_s(self) -> float:
-        """Seconds until the model's server may be sent more bytes."""
+        """Returns the seconds until the model's server may be sent more bytes."""
         return self._server.wait_s() if self._server else 0.0
 
     def ask(self, first_id: int, items: int, inputs: Mapping[str, Array]) -> None:
@@ -88,15 +90,15 @@ class Asking:
             self._server.began(size_bytes(inputs.values()))
         self._asked.append(self._threads.submit(self._run, first_id, items, inputs))
 
-    def arrived(self) -> list[Answer]:
-        """Takes the answers that are there."""
+    def arrived(self) -> list[BatchResult]:
+        """Takes the results that have arrived."""
         done = [asked for asked in self._asked if asked.done()]
         self._asked = [asked for asked in self._asked if asked not in done]
         self._ended(len(done))
         return [asked.result() for asked in done]
 
     def close(self) -> None:
-        """Ends what is under way, and the threads with it; what was not taken is lost."""
+        """Cancels what is under way and ends the threads; results that were not taken are lost."""
         self._ended(len(self._asked))
         self._asked = []
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -108,20 +110,20 @@ class Asking:
             if self._server:
                 self._server.ended()
 
-    def _run(self, first_id: int, items: int, inputs: Mapping[str, Array]) -> Answer:
+    def _run(self, first_id: int, items: int, inputs: Mapping[str, Array]) -> BatchResult:
         start = self._clock()
         output: Array | Exception
         try:
             output = self._model.run(inputs)[self._output]
-        except Exception as error:  # noqa: BLE001 - whatever a model does is told, not raised
+        except Exception as error:  # noqa: BLE001 - a model's failure is a result, it must not end the process
             output = error
-        return Answer(first_id, items, output, self._clock() - start)
+        return BatchResult(first_id, items, output, self._clock() - start)
 
 
 class _Here(Executor):
-    """Runs at once, in the caller's thread."""
+    """Runs each call at once, in the caller's thread."""
 
-    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:  # noqa: ANN401 - as the base class has it
+    def submit(self, function: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:  # noqa: ANN401 - the base class has these types
         done: Future[Any] = Future()
         done.set_result(function(*given, **named))
         return done

@@ -1,4 +1,4 @@
-"""Joins the window's requests to batches that all candidates share, so that each is prepared once."""
+"""Joins the window's requests to batches. Candidates share the batches, so each is prepared once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sidecar.scoring.endpoint.window import Slice, Window
 
 
 class Prepared:
-    """Consecutive items of the window, and their features as the models' inputs give them."""
+    """Consecutive items of the window; what one candidate computes from them is kept for the others."""
 
     def __init__(self, piece: Slice) -> None:
         self.first_id = piece.first_id
@@ -23,14 +23,14 @@ class Prepared:
         self._parts: dict[tuple[int, bytes], Array] = {}
 
     def features(self, inputs: dict[str, Array], specs: Sequence[TensorSpec]) -> Array:
-        """As `to_features`, once for all candidates that take the same arrays of this batch."""
+        """Returns `to_features` of the batch; computed once for candidates that take the same arrays."""
         key = tuple((id(inputs[spec.name]), spec.datatype) for spec in specs)
         if key not in self._features:
             self._features[key] = to_features(inputs, specs)
         return self._features[key]
 
     def words(self, inputs: dict[str, Array], specs: Sequence[TensorSpec]) -> Array:
-        """As `row_words`, once for all candidates that take the same texts of this batch."""
+        """Returns `row_words` of the batch; computed once for candidates that take the same texts."""
         texts = [spec for spec in specs if spec.datatype == "BYTES"]
         key = tuple(id(inputs[spec.name]) for spec in texts)
         if key not in self._words:
@@ -38,7 +38,7 @@ class Prepared:
         return self._words[key]
 
     def part(self, array: Array, rows: Array) -> Array:
-        """Some rows of the features or words, once for all candidates; all rows are the array itself."""
+        """Returns some rows of the features or words; copied once for all candidates."""
         if len(rows) == self.batch.items:
             return array
         key = (id(array), rows.tobytes())
@@ -48,15 +48,16 @@ class Prepared:
 
 
 class Batches:
-    """Hands out batches from an item on; keeps the last one for the candidates that come next."""
+    """Makes batches of the window's items; keeps the last batch for the candidates that come next."""
 
     def __init__(self) -> None:
         self._last: Prepared | None = None
 
     def take(self, window: Window, item_id: int, items: int) -> Prepared | None:
-        """Joins requests of equal form from `item_id` on, up to `items`; a longer request stays whole.
+        """Joins requests with equal tensors from `item_id` on, up to `items`; a longer request stays whole.
 
-        A batch that the last candidate began at the same item is given again.
+        Returns:
+            the batch, the last one again if it begins at the same item; None if there are no items.
         """
         start = max(item_id, window.first_id)
         last = self._last
@@ -78,8 +79,8 @@ def _join_next(slices: Iterator[Slice], items: int) -> Slice | None:
     return Slice(joined[0].first_id, _join([piece.batch for piece in joined])) if joined else None
 
 
-def _alike(one: Batch, other: Batch) -> bool:
-    return _form(one.inputs) == _form(other.inputs) and _form(one.outputs) == _form(other.outputs)
+def _alike(first: Batch, second: Batch) -> bool:
+    return _form(first.inputs) == _form(second.inputs) and _form(first.outputs) == _form(second.outputs)
 
 
 def _form(arrays: dict[str, Array]) -> dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]]:

@@ -1,4 +1,4 @@
-"""The window's inputs as one candidate's profile bins them: of all items, and of each segment's."""
+"""Bins the window's inputs as one candidate's profile does: all items, and the items of each segment."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NO_WORDS: Final = np.empty(0, dtype=np.object_)
 
 
 class Binning:
-    """Bins each item once, also where it is given again.
+    """Bins each item once, even if the candidate is given the item again.
 
     Attributes:
-        target: all items.
-        segments: those of a segment, by its name.
+        target: bins of all items.
+        segments: bins of the items of each segment, by the segment's name.
     """
 
     def __init__(self, profile: SourceProfile) -> None:
@@ -31,31 +31,33 @@ class Binning:
         self.segments: dict[str, TargetBins] = {}
         self._profile = profile
         self._next_id = 0
+        # The bins hold no item before this number.
+        self._oldest_id: float = 0
 
     def features(self, batch: Prepared, inputs: dict[str, Array]) -> Array:
-        """The items' features as the profile knows them [items, d].
+        """Returns the items' features as the profile defines them [items, d].
 
         Raises:
-            InvalidError: an input is missing or not finite, or the profile has another number of features.
+            InvalidError: an input is missing or not finite, or the number of features differs.
         """
         features, wanted = batch.features(inputs, self._profile.inputs), len(self._profile.low)
         if features.shape[1] != wanted:
             raise InvalidError(
-                f"the items have {features.shape[1]} features and the profile {wanted}; build it from "
-                "data of the traffic's shape"
+                f"the items have {features.shape[1]} features and the profile {wanted}: build the profile "
+                "from data that has the traffic's shape"
             )
         return features
 
     def add(self, batch: Prepared, inputs: dict[str, Array], segments: Mapping[str, Array]) -> None:
-        """Takes the items of a batch.
+        """Bins the items of a batch.
 
         Args:
             batch: the items.
-            inputs: of the batch, by the model's names.
-            segments: rows of the batch by their segment.
+            inputs: the batch's tensors, by the names of the model's inputs.
+            segments: rows of the batch by the segment that they belong to.
 
         Raises:
-            InvalidError: as `features`.
+            InvalidError: see `features`.
         """
         profile, items = self._profile, batch.batch.items
         features = self.features(batch, inputs)
@@ -63,6 +65,7 @@ class Binning:
         ids = batch.first_id + np.arange(items)
         fresh = max(self._next_id - batch.first_id, 0)
         self._next_id = max(self._next_id, batch.first_id + items)
+        self._oldest_id = min(self._oldest_id, batch.first_id)
         bins = [(self.target, np.arange(items))]
         bins += [
             (self.segments.setdefault(name, TargetBins(profile)), rows) for name, rows in segments.items()
@@ -75,12 +78,22 @@ class Binning:
                 )
 
     def of_segment(self, name: str) -> TargetStatistics | None:
-        """The statistics of a segment's items; None where it has none."""
+        """Returns the statistics of a segment's items; None if no item of it was binned."""
         return self.segments[name].statistics() if name in self.segments else None
 
     def evict(self, before_id: int, segments: AbstractSet[str]) -> None:
-        """Drops the bins of items before `before_id`, and those of segments other than the given."""
+        """Drops the bins of items before `before_id`, and of segments that have no item any more.
+
+        Args:
+            before_id: number of the window's first item.
+            segments: names of the segments that items in the window belong to.
+        """
+        # Items leave the window at every request, but bins only when a partition's first item does.
+        if before_id <= self._oldest_id:
+            return
         for name in self.segments.keys() - segments:
             del self.segments[name]
-        for bins in (self.target, *self.segments.values()):
+        all_bins = (self.target, *self.segments.values())
+        for bins in all_bins:
             bins.evict(before_id)
+        self._oldest_id = min(bins.oldest_id for bins in all_bins)

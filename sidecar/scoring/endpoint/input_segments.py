@@ -1,4 +1,4 @@
-"""Gives the window's items their segments by the inputs alone."""
+"""Finds the segments of a window's items from the items' inputs alone."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Floats
 from sidecar.estimation.accuracy.clusters import cluster_centres, matched, nearest_centre
 from sidecar.scoring.endpoint.batches import Batches, Prepared
-from sidecar.scoring.endpoint.segments import Segments
+from sidecar.scoring.endpoint.segments import SegmentNames
 from sidecar.scoring.endpoint.window import Window
 
-# Fewer items give no steady centres; more than the second number only take longer.
+# Fewer items than `_LEAST_ITEMS` give unsteady centres; more than `_MOST_ITEMS` only take longer.
 _LEAST_ITEMS: Final = 256
 _MOST_ITEMS: Final = 1024
 _BATCH: Final = 256
 
 
 class InputSegments:
-    """Names items by the nearest of a few centres.
+    """Names items by the nearest of a few cluster centres.
 
-    The centres stay until no item that they were found from is left in the window. New ones take
-    the names of the old ones that they are nearest to; items keep the name they were given.
+    The centres stay until the window holds no item that they were found from. A new centre takes the name of
+    the old centre that it is nearest to. An item keeps the name that it was given.
     """
 
     def __init__(self, most: int, seed: int) -> None:
-        """Prepares.
+        """Prepares without centres.
 
         Args:
-            most: centres, at most.
-            seed: of the search for centres.
+            most: greatest number of centres.
+            seed: seed of the search for centres.
         """
         self._most = most
         self._seed = seed
@@ -46,20 +46,20 @@ class InputSegments:
 
     @property
     def rule(self) -> str:
-        """How items are assigned, in words."""
+        """The rule that assigns items, in words."""
         return f"inputs: nearest of {len(self._names)} centres"
 
     def place(
-        self, window: Window, segments: Segments, until_id: int, features: Callable[[Prepared], Floats]
+        self, window: Window, segments: SegmentNames, until_id: int, features: Callable[[Prepared], Floats]
     ) -> None:
-        """Gives the items before `until_id` their values.
+        """Gives the items before `until_id` their segments' names.
 
         Args:
             window: holds the items.
-            segments: takes the values.
+            segments: takes the names.
             until_id: number of the first item that may wait.
-            features: of a batch's items in equal units [items, d]; raises InvalidError for items that
-                have none, which then have no value.
+            features: returns the features of a batch's items in equal units [items, d]; raises InvalidError
+                if the items have no features, and their names are then empty.
         """
         if len(window) >= _LEAST_ITEMS and window.first_id >= self._fitted_id:
             self._fit(window, features)
@@ -98,7 +98,7 @@ class InputSegments:
         self._centres = centres
 
     def _renamed(self, centres: Floats) -> list[str]:
-        """Names for new centres: the old ones where there are some; none for a single kind of traffic."""
+        """Returns names for new centres: old names where they match; empty for a single first centre."""
         if self._centres is None or not any(self._names):
             known = np.full(len(centres), -1)
         else:

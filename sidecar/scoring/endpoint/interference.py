@@ -1,8 +1,8 @@
-"""Compares the model server's latency beside shadow work with that in rests from it, and backs off.
+"""Compares the model server's latency beside shadow work with its latency while shadow work rests.
 
-Both come from the same stretch of time: shadow work is made to rest for a tenth of it, and a comparison
-forgets all that it used. Calls belong to one side or the other by when they began, as long ones would meet
-shadow work more often than short ones.
+Both latencies come from the same stretch of time: shadow work rests for a tenth of it. After a comparison all
+its latencies are dropped. The begin of a call decides whether it counts as beside shadow work, because a long
+call would meet shadow work more often than a short call. If shadow work slows the server down, it backs off.
 """
 
 from __future__ import annotations
@@ -16,29 +16,31 @@ from typing import Final
 
 import numpy as np
 
-# Of the latencies on each side. Robust as the median, and sees what hits a quarter of the calls only.
+# The quantile of the latencies that is compared. It is as robust as the median, and rises when a quarter of
+# the calls are slow.
 _QUANTILE: Final = 0.75
+# Latencies that a comparison needs on each side, and latencies that are kept.
 _FEWEST, _MOST = 50, 400
-# The load of others moves too: one rest would tell of one moment.
+# Other processes' load changes too, so a single rest would show a single moment.
 _FEWEST_RESTS: Final = 3
 _MOST_UNDECIDED: Final = 2000
-# In standard errors, on each side: so sure must a comparison of few calls be.
+# A comparison of few calls must hold by this many standard errors on each side.
 _SURENESS: Final = 1.64
-# A rest is to be long beside a call, for what it delayed to be over.
+# A rest is this many calls long, so that calls that shadow work delayed are over.
 _REST_CALLS: Final = 4.0
 _SHORTEST_REST_S, _LONGEST_REST_S = 0.2, 5.0
 _WORK_RESTS: Final = 9.0
 _SMOOTHING: Final = 0.05
-# Shorter pauses between batches are none: what was delayed is not over.
+# A shorter pause between batches does not end a stretch of work: the delayed calls are not over.
 _SAME_STRETCH_S: Final = 0.01
 _STRETCHES: Final = 2048
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 5.0, 60.0
-# With hardly a call in so long, there is no live traffic to protect.
+# After so long without a call there is no live traffic to protect.
 _SILENCE_S: Final = 60.0
 
 
 class _Side:
-    """Latencies of calls, evenly over all the time of a comparison, however many there are."""
+    """A bounded sample of latencies, spread evenly over all calls of a comparison."""
 
     def __init__(self) -> None:
         self.latencies_s: list[float] = []
@@ -56,7 +58,7 @@ class _Side:
             self._every *= 2
 
     def bounds(self) -> tuple[float, float, float]:
-        """The quantile between its lower and its upper bound, by order statistics."""
+        """Returns lower bound, value and upper bound of the quantile, from order statistics."""
         error = _SURENESS * math.sqrt(_QUANTILE * (1 - _QUANTILE) / len(self.latencies_s))
         at = (_QUANTILE - error, _QUANTILE, min(_QUANTILE + error, 1.0))
         low, value, high = np.quantile(self.latencies_s, at).tolist()
@@ -70,19 +72,19 @@ class _Stretch:
 
 
 class Interference:
-    """Of one endpoint. Not safe for threads.
+    """How shadow work affects one endpoint's live latency. All methods belong to one thread.
 
     Attributes:
-        ratio: upper quartile of the live latency beside shadow work over that in rests, as the last
-            comparison found it; None before the first.
+        ratio: upper quartile of the live latency beside shadow work, divided by the upper quartile during
+            rests, from the last comparison; None before the first comparison.
         backed_off: whether shadow work pauses, or is tried again after a pause.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """Watches nothing before `allow`.
+        """Prepares; nothing is compared before `allow`.
 
         Args:
-            clock: seconds, monotonic, the one that `heard` is told by.
+            clock: seconds, monotonic; the times that `heard` is given must come from the same clock.
         """
         self.ratio: float | None = None
         self.backed_off = False
@@ -96,7 +98,7 @@ class Interference:
         self._heard_at = -math.inf
         self._held_to = -math.inf
         self._pause_s = _FIRST_PAUSE_S
-        # Calls that ended and may still turn out to have begun shortly before shadow work.
+        # Calls that ended, as begin and latency; shadow work may still begin shortly after their begin.
         self._undecided: deque[tuple[float, float]] = deque()
         self._beside, self._alone = _Side(), _Side()
         self._rests = 0
@@ -104,7 +106,7 @@ class Interference:
 
     @property
     def reason(self) -> str:
-        """Why shadow work is held back; empty while it is not."""
+        """The reason why shadow work is held back; empty while it is not."""
         if not self.backed_off or self.ratio is None:
             return ""
         return (
@@ -113,7 +115,7 @@ class Interference:
         )
 
     def allow(self, limit: float | None) -> None:
-        """Takes the ratio that is allowed; None watches nothing."""
+        """Sets the greatest allowed ratio; None switches the comparison off."""
         if limit == self._limit:
             return
         self._limit = limit
@@ -121,7 +123,7 @@ class Interference:
         self._come_back()
 
     def began(self) -> None:
-        """A batch was given to a model."""
+        """Notes that a batch was given to a model."""
         now = self._clock()
         if not self._under_way:
             idle_s = now - self._stretches[-1].end_s if self._stretches else math.inf
@@ -137,13 +139,13 @@ class Interference:
         self._under_way += 1
 
     def ended(self) -> None:
-        """A batch was answered, or will never be."""
+        """Notes that a batch was answered, or will never be answered."""
         self._under_way -= 1
         if not self._under_way:
             self._stretches[-1].end_s = self._clock()
 
     def wait_s(self) -> float:
-        """Seconds until a batch may be given to a model; 0 when it may now."""
+        """Returns the seconds until a batch may be given to a model; 0 if it may be given now."""
         now = self._clock()
         if self._limit is None or now - self._heard_at > _SILENCE_S:
             return 0.0
@@ -156,11 +158,14 @@ class Interference:
         return max(self._stretches[-1].end_s + self._rest_s - now, 0.0) if self._stretches else 0.0
 
     def heard(self, asked_s: float, latency_s: float) -> bool:
-        """Takes a live call that ended; whether shadow work backs off since then, or does not any more.
+        """Takes a live call that ended.
 
         Args:
-            asked_s: when the model server had the request.
-            latency_s: until its answer was there.
+            asked_s: when the model server got the request, by the clock.
+            latency_s: seconds until the answer came.
+
+        Returns:
+            whether this call made shadow work back off, or go on again.
         """
         if self._limit is None:
             return False
@@ -177,7 +182,7 @@ class Interference:
         return min(max(self._typical_s * _REST_CALLS, _SHORTEST_REST_S), _LONGEST_REST_S)
 
     def _sort(self, asked_s: float, latency_s: float) -> None:
-        """Puts a call on the side where it belongs, if any: near the ends of a rest it belongs to none."""
+        """Counts a call beside shadow work or in a rest; a call near an end of a rest counts nowhere."""
         place = bisect_right(self._stretches, asked_s, key=lambda stretch: stretch.begin_s)
         before_s = self._stretches[place - 1].end_s if place else math.inf if self._forgotten else -math.inf
         if place and asked_s <= before_s:

@@ -14,18 +14,19 @@ from sidecar.estimation.ranking.recommendation import Change, Recommendation
 
 
 class Recommender:
-    """Gathers evidence against the recommended candidate, from each item once.
+    """Gathers evidence against the recommended candidate; each item counts once.
 
-    It changes only to a candidate that a ranking without doubt puts above it, and on evidence from items
-    that came since it was recommended; at once where it breaks a constraint or is no candidate any more.
+    The recommendation changes to a candidate only if a ranking in state OK puts it above the recommended
+    candidate, and if items that arrived since the last change give enough evidence. It changes at once if the
+    recommended candidate breaks a constraint or was removed from the configuration.
     """
 
     def __init__(self, incumbent: str, *, level: float) -> None:
-        """Starts with the incumbent.
+        """Recommends the incumbent.
 
         Args:
-            incumbent: its name.
-            level: probability, over all rounds together, of a change for nothing.
+            incumbent: name of the incumbent.
+            level: greatest probability, over all rounds together, that a change is a false alarm.
         """
         self._recommendation = Recommendation(incumbent, level=level)
         self._next_id = 0
@@ -33,14 +34,14 @@ class Recommender:
         self._reason = "it serves, and nothing speaks against it yet"
 
     def forget(self, candidate: str) -> None:
-        """Drops what was gathered for or against a candidate whose model was replaced."""
+        """Drops the evidence for and against a candidate whose model was replaced."""
         if candidate == self._recommendation.candidate:
             self._recommendation.change_to(candidate, "its model was replaced")
         else:
             self._recommendation.forget(candidate)
 
     def restart(self, *, level: float) -> None:
-        """Gathers anew: items are valued otherwise, or counted from 0 again; the candidate stays."""
+        """Drops all evidence and keeps the recommended candidate; item numbers may begin at 0 again."""
         self._recommendation = Recommendation(self._recommendation.candidate, level=level)
         self._next_id = 0
 
@@ -57,12 +58,12 @@ class Recommender:
         """Takes one round.
 
         Args:
-            number: of the round.
-            ranking: of the whole window.
-            ids: of its items, rising [n].
-            preference: what put it in order.
-            incumbent: the candidate that serves.
-            candidates: names of all that there are.
+            number: the round's number.
+            ranking: the ranking of the whole window.
+            ids: numbers of the ranked items, ascending [n].
+            preference: the preference that ordered the ranking.
+            incumbent: name of the candidate that serves.
+            candidates: names of all candidates.
         """
         current = self._recommendation.candidate
         for gone in self._recommendation.evidence().keys() - set(candidates):
@@ -71,7 +72,7 @@ class Recommender:
         self._next_id = int(ids[-1]) + 1 if len(ids) else self._next_id
         change: Change | None
         if current not in candidates:
-            change = self._recommendation.change_to(incumbent, f"{current} is no candidate any more")
+            change = self._recommendation.change_to(incumbent, f"{current} was removed from the candidates")
         else:
             change = self._weigh(ranking, fresh, preference)
         if change is not None:
@@ -92,7 +93,7 @@ class Recommender:
 
     def _weigh(self, ranking: Ranking, fresh: Array, preference: Preference) -> Change | None:
         current = next(
-            (one for one in ranking.candidates if one.name == self._recommendation.candidate), None
+            (line for line in ranking.candidates if line.name == self._recommendation.candidate), None
         )
         if current is None or ranking.state not in (State.OK, State.TIED):
             above: list[str] = []
@@ -103,10 +104,10 @@ class Recommender:
         elif ranking.state is State.TIED:
             above = []
         else:
-            above = [one.name for one in ranking.candidates if 0 < one.rank < current.rank]
+            above = [line.name for line in ranking.candidates if 0 < line.rank < current.rank]
         values = item_values(ranking, preference)
         if not values:
-            # Nothing is known of single items: the ranking itself is all the evidence there is.
+            # Without values of single items, the ranking itself is the only evidence.
             if not above or current is None:
                 return None
             return self._recommendation.change_to(above[0], f"is ranked above {current.name}")

@@ -1,4 +1,4 @@
-"""Which segment each of the window's items belongs to, by a value that it came with."""
+"""Names the segments of a window by the values that its items came with."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ OTHER: Final = "other"
 _LONGEST: Final = 64
 
 
-class Segments:
-    """Names the window's most frequent values; an item without one of them is `other`.
+class SegmentNames:
+    """Makes the window's most frequent values segments; an item with any other value belongs to `other`.
 
-    A value that was named stays so until no item in the window has it: what comes later cannot push
-    it out, so that a segment means the same from round to round.
+    A value keeps its segment until no item in the window has the value. Later values cannot push it out, so
+    that a segment means the same from round to round.
+
+    Attributes:
+        most: greatest number of segments beside `other`; a lower number takes no name away.
+        min_items: a value becomes a segment when at least this many items in the window have it.
     """
 
     def __init__(self, *, items: int, most: int = 0, min_items: int = 1) -> None:
-        """Prepares for a window.
-
-        Args:
-            items: of the window, at most.
-            most: named values at a time; fewer from now on take no name away.
-            min_items: that a value needs to be named.
-        """
+        """Prepares for a window of at most `items` items."""
         self.most = most
         self.min_items = min_items
         self._values = np.full(items, "", dtype=np.object_)
@@ -40,15 +38,13 @@ class Segments:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The named values, in alphabetical order."""
-        if self._unsettled:
-            self._name()
+        """The values that are segments since the last `settle`, in alphabetical order."""
         return tuple(sorted(self._named))
 
     def put(self, first_id: int, values: Sequence[str]) -> None:
-        """Gives items `first_id`, `first_id + 1`, ... their values; a value given before is replaced.
+        """Gives items `first_id`, `first_id + 1`, ... their values; a new value replaces an old one.
 
-        Items arrive without gaps, but for the first after all others have left.
+        Items must arrive without gaps, except after all earlier items have left.
         """
         if self._first_id == self._next_id:
             self._first_id = self._next_id = first_id
@@ -61,16 +57,25 @@ class Segments:
         self._next_id = max(self._next_id, first_id + len(values))
 
     def evict(self, before_id: int) -> None:
-        """Lets the items before `before_id` go."""
+        """Forgets the items before `before_id`."""
         for item in range(self._first_id, min(before_id, self._next_id)):
             self._forget(self._values[item % len(self._values)])
         self._first_id = min(max(self._first_id, before_id), self._next_id)
 
     def of(self, ids: Array) -> Array:
-        """Names of the segments of items that are in the window; `str` objects, shape of `ids`."""
-        named = set(self.names)
+        """Returns the segments of items that are in the window; `str` objects, shape of `ids`."""
         found = self._values[ids % len(self._values)]
-        return np.array([value if value in named else OTHER for value in found], dtype=np.object_)
+        return np.array([value if value in self._named else OTHER for value in found], dtype=np.object_)
+
+    def settle(self) -> None:
+        """Makes the most frequent values segments while there is room; equal counts go by alphabet."""
+        if not self._unsettled:
+            return
+        self._unsettled = False
+        unnamed = self._counts.keys() - self._named - {"", OTHER}
+        frequent = [value for value in unnamed if self._counts[value] >= self.min_items]
+        frequent.sort(key=lambda value: (-self._counts[value], value))
+        self._named.update(frequent[: max(self.most - len(self._named), 0)])
 
     def _forget(self, value: str) -> None:
         self._counts[value] -= 1
@@ -78,17 +83,9 @@ class Segments:
             del self._counts[value]
             self._named.discard(value)
 
-    def _name(self) -> None:
-        """Fills the free places with the most frequent values; of equal ones the first by name."""
-        self._unsettled = False
-        unnamed = self._counts.keys() - self._named - {"", OTHER}
-        frequent = [value for value in unnamed if self._counts[value] >= self.min_items]
-        frequent.sort(key=lambda value: (-self._counts[value], value))
-        self._named.update(frequent[: max(self.most - len(self._named), 0)])
-
 
 def cleaned(value: bytes | str) -> str:
-    """A value as a segment's name: its first 64 characters, `?` for what cannot be printed."""
+    """Returns a value as a segment's name: 64 characters at most, `?` for each that cannot be printed."""
     text = value.decode(errors="replace") if isinstance(value, bytes) else value
     return "".join(letter if letter.isprintable() else "?" for letter in text[:_LONGEST])
 
@@ -97,11 +94,11 @@ def tensor_values(array: Array | None, items: int) -> list[str]:
     """Reads the values of a request's tensor as names.
 
     Args:
-        array: the tensor, one value an item; anything else, also none, gives no names.
-        items: of the request.
+        array: the tensor, with one value for each item; any other size, or None, gives empty names.
+        items: items in the request.
 
     Returns:
-        a name for each item; empty for none.
+        a name for each item; an empty string for an item without a name.
     """
     if array is None or array.size != items:
         return [""] * items

@@ -1,7 +1,8 @@
-"""The window's inputs as one candidate's profile bins them; each partition is binned once."""
+"""Bins the window's inputs as one candidate's profile does; each partition is binned once."""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class _Partition:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Rows that wait for their partition to be full, with their items' numbers; arrays are shared."""
+    """Rows that wait until their partition is full, with their numbers; candidates share the arrays."""
 
     ids: Array
     features: Array
@@ -50,23 +51,30 @@ class _Rows:
 
 
 class TargetBins:
-    """Cuts arriving rows into partitions of the profile's size; rows keep their order of arrival."""
+    """Cuts arriving rows into partitions of the profile's size, in their order of arrival."""
 
     def __init__(self, profile: SourceProfile) -> None:
         self._profile = profile
         self._partitions: deque[_Partition] = deque()
         self._open: deque[_Rows] = deque()
         self._open_rows = 0
-        # The first and last item that waited when they were binned last, and what came of it.
+        # The bins of the waiting rows, with the numbers of the first and last row that they were made from.
         self._open_bin: tuple[tuple[int, int], _Partition] | None = None
+
+    @property
+    def oldest_id(self) -> float:
+        """Number of the oldest item that is held; infinite if none is."""
+        if self._partitions:
+            return self._partitions[0].first_id
+        return float(self._open[0].ids[0]) if self._open else math.inf
 
     def add(self, ids: Array, features: Array, words: Array) -> None:
         """Takes items.
 
         Args:
-            ids: their numbers, growing, above those of the items before.
-            features: [items, d].
-            words: lists of `str` [items]; [0] where the profile has none.
+            ids: the items' numbers, ascending, above the numbers of all earlier items.
+            features: the items' features [items, d].
+            words: a list of `str` for each item [items]; [0] if the profile has no words.
         """
         rows = _Rows(ids, features, words)
         size = self._profile.partition_rows
@@ -81,7 +89,7 @@ class TargetBins:
             self._open_rows += len(rows.ids)
 
     def evict(self, before_id: int) -> None:
-        """Drops the partitions whose first item left the window, and the waiting rows that did."""
+        """Drops each partition whose first item is before `before_id`, and each waiting row that is."""
         while self._open and self._open[0].ids[0] < before_id:
             oldest = self._open.popleft()
             kept = oldest.since(int(np.searchsorted(oldest.ids, before_id)))
@@ -92,7 +100,7 @@ class TargetBins:
             self._partitions.popleft()
 
     def statistics(self) -> TargetStatistics:
-        """The window so far; moments and the histogram are of all rows, those that wait too."""
+        """Returns the window's statistics; moments and histogram include the waiting rows."""
         parts = list(self._partitions)
         moments = [*parts, *self._waiting()]
         weights = np.array([part.rows for part in moments], dtype=np.float64)
@@ -127,7 +135,7 @@ class TargetBins:
         )
 
     def _waiting(self) -> list[_Partition]:
-        """The rows that wait for their partition to be full, as a smaller one; none where none wait."""
+        """Returns the waiting rows as one smaller partition; empty if no rows wait."""
         if not self._open:
             return []
         known = self._open_bin

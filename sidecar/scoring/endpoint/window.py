@@ -1,4 +1,4 @@
-"""The newest items of an endpoint. Old ones leave first; items never change once they are in."""
+"""The newest items of an endpoint. The oldest items leave first; an item in the window never changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ class Slice:
 
 
 class Window:
-    """Holds the newest items within `items` and `size_bytes`; every item has a growing number."""
+    """Holds the newest items within bounds; items are numbered in the order of their arrival.
+
+    Attributes:
+        first_id: number of the oldest item in the window.
+        next_id: number that the next item gets.
+        size_bytes: what the tensors in the window take.
+        evicted: items that have left the window.
+    """
 
     def __init__(self, *, items: int, size_bytes: int) -> None:
         self._max_items = items
@@ -35,9 +42,9 @@ class Window:
         return self.next_id - self.first_id
 
     def append(self, batch: Batch) -> None:
-        """Adds the batch's items and evicts the oldest until the bounds hold again.
+        """Adds the batch's items and evicts the oldest requests until the bounds hold again.
 
-        Whole requests are evicted; of a request larger than the window the newest items stay.
+        If a request is larger than the window, its newest items stay.
         """
         surplus = max(batch.items - self._max_items, 0)
         if surplus:
@@ -54,8 +61,8 @@ class Window:
             self.evicted += old.batch.items
 
     def since(self, item_id: int) -> Iterator[Slice]:
-        """The items from `item_id` on, oldest first; a request that starts before it is cut."""
-        # All before is older: a window of single items is not walked through for every batch.
+        """Yields the items from `item_id` on, oldest first; a request that starts before it is cut."""
+        # A search, because walking through a window of single items for every batch would be slow.
         first = bisect_right(self._slices, item_id, key=lambda kept: kept[0].first_id)
         for entry, _ in islice(self._slices, max(first - 1, 0), None):
             behind = item_id - entry.first_id
@@ -65,7 +72,7 @@ class Window:
                 yield Slice(item_id, _tail(entry.batch, behind))
 
     def _skip(self, items: int) -> None:
-        """Numbers that no item in the window has: everything before them leaves."""
+        """Skips the numbers of items that never enter the window; everything before them leaves."""
         self.evicted += len(self) + items
         self._slices.clear()
         self.size_bytes = 0
@@ -74,7 +81,7 @@ class Window:
 
 
 def _tail(batch: Batch, start: int) -> Batch:
-    """The items from `start` on."""
+    """Returns the items from `start` on."""
 
     def cut(arrays: dict[str, Array]) -> dict[str, Array]:
         return {name: array[start:] for name, array in arrays.items()}

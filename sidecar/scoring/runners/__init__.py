@@ -1,1 +1,1 @@
-"""Candidates answer sampled items, inside a budget: what runs them, and what holds them back."""
+"""Runs the candidates' models, and limits how often a failing or busy server is asked."""

@@ -1,4 +1,4 @@
-"""What the scoring process needs of a model, and of what opens it."""
+"""The interfaces of a model and of the function that opens it."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from sidecar.scoring.runners.server_times import ServerTimes
 
 
 class Model(Protocol):
-    """What answers for a candidate; the runners of `sidecar.scoring.runners` are such."""
+    """A candidate's model, as a runner of `sidecar.scoring.runners` opens it."""
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
-        """The model's inputs, in its order."""
+        """The model's inputs, in the model's order."""
         ...
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Answers items; arrays [items, ...] by tensor name.
+        """Runs the model on items; takes and returns arrays [items, ...] by tensor name.
 
         Raises:
             InvalidError: the inputs do not fit, or the model fails on them.
-            UnavailableError: it could not be reached in time.
+            UnavailableError: the model could not be reached in time.
         """
         ...
 
     def close(self) -> None:
-        """Ends what is under way; a second time does nothing."""
+        """Ends the runs that are under way; a second call does nothing."""
         ...
 
 
 @runtime_checkable
-class Served(Model, Protocol):
+class ServedModel(Model, Protocol):
     """A model behind a server."""
 
     @property
     def times(self) -> ServerTimes | None:
-        """What requests take there; None where it does not tell."""
+        """Times of requests at the server; None if the server does not report them."""
         ...
 
 
 class OpenModel(Protocol):
-    """Opens a candidate's model and its profile; waits for no server."""
+    """Opens a candidate's model and its profile, without waiting for a server."""
 
     def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
-        """Opens both.
+        """Opens the model and the profile.
 
         Raises:
-            InvalidError: a file is missing or broken, or the profile is not this model's.
+            InvalidError: a file is missing or broken, or the profile belongs to another model.
         """
         ...

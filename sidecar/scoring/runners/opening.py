@@ -1,4 +1,4 @@
-"""Opens and checks candidates, whatever runs them."""
+"""Opens and checks candidates with any runner."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from sidecar.scoring.runners.table import row_of
 
 @dataclass(frozen=True, slots=True)
 class OpenModels:
-    """Opens candidates; `threads` holds for models whose configuration names none."""
+    """Opens candidates; `threads` applies to models whose configuration does not set threads."""
 
     threads: int = 1
 
     def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
-        """As `sidecar.scoring.runners.model.OpenModel`."""
+        """Implements `sidecar.scoring.runners.model.OpenModel`."""
         model, profile = row_of(candidate.model).open(candidate.model, candidate.profile, self.threads)
         return model, profile
 
 
 def checked_profile(candidate: Candidate) -> SourceProfile:
-    """Opens a candidate, finds what is wrong with it, and gives its profile.
+    """Opens and checks a candidate, and returns its profile.
 
     Raises:
-        InvalidError: a file is missing or broken, the profile is not this model's, or the model is not as
-            the profile says.
+        InvalidError: a file is missing or broken, the profile belongs to another model, or the model differs
+            from what the profile says.
         UnavailableError: the model's server was not reached in time.
     """
     model, profile = OpenModels()(candidate)

@@ -1,4 +1,4 @@
-"""What a model server says that requests take there."""
+"""The times of requests that a model server reports."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ServerTimes:
-    """What requests of anybody took at the server between two readings of its statistics, on average.
+    """Mean times of all clients' requests between two readings of the server's statistics.
 
     Attributes:
-        requests: that were answered in between.
-        queue_s: waiting for the model.
-        compute_s: input, inference and output.
+        requests: requests that the server answered between the readings.
+        queue_s: mean seconds that a request waited for the model.
+        compute_s: mean seconds of input, inference and output.
     """
 
     requests: int

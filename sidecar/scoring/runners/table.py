@@ -1,9 +1,9 @@
-"""The table of runners as the scoring process opens them: a row for each section of the configuration.
+"""The table of runners: how the scoring process opens a model, one row for each section of the configuration.
 
-What a runner is configured by, which server it asks and what its runs say of costs stands in its section; see
-`sidecar.config.schema.candidate`, which is the other table. To add a runner: its section and a row there, its
-folder (`opening.py`, the model that it opens, `README.md`) and a row here. Only a runner that answers live
-calls in the serving process as well has a third line, in `sidecar.serving.incumbent.opening`.
+A runner's section (`sidecar.config.schema.candidate`) holds its settings, the server that it asks, and what
+its runs say about costs. To add a runner, write its section with a row there, its folder (`opening.py`, the
+model, `README.md`) and a row here. A runner that also answers live calls in the serving process needs a third
+row, in `sidecar.serving.incumbent.opening`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Opened = TypeVar("Opened", bound=Model)
 
 
 def _opened_is_checked(_model: Model) -> None:
-    """Of a runner that finds every fault when it opens a model."""
+    """Checks nothing, for a runner that finds every fault when it opens a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class RunnerRow(Generic[Settings, Opened]):
     """How a candidate's model is opened.
 
     Attributes:
-        section: its section of the configuration.
-        open: opens the model and its profile, from its settings, the profile's path, and the threads of a
-            model whose settings name none. It waits for no server. It raises InvalidError where a file is
-            missing or broken, or the profile is not this model's.
-        check: finds what is wrong with an opened model before it is asked for answers, as `pilotfish check`
-            wants it; may wait for a server. It raises the error.
+        section: the runner's section of the configuration.
+        open: opens the model and its profile, given the settings, the profile's path, and the threads for
+            settings that do not set threads. It does not wait for a server. It raises InvalidError if a file
+            is missing or broken, or if the profile belongs to another model.
+        check: raises an error if an opened model cannot answer; `pilotfish check` calls it. It may wait for a
+            server.
     """
 
     section: type[Settings]
@@ -53,5 +53,5 @@ _BY_SECTION: Final = {row.section: row for row in RUNNERS}
 
 
 def row_of(settings: RunnerSection) -> RunnerRow[Any, Any]:
-    """How the model of a section is opened; every section has a row."""
+    """Returns the row of a section; every section has a row."""
     return _BY_SECTION[type(settings)]

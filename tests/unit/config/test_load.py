@@ -76,7 +76,7 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
         (
             "[accuracy]",
             "[accuracy], measures: [jsd, covrage]",
-            "endpoints[0].ranking.measures[1]: 'covrage' is no measure; did you mean 'coverage'?",
+            "endpoints[0].ranking.measures[1]: there is no measure 'covrage': did you mean 'coverage'?",
         ),
         (
             "    incumbent:",

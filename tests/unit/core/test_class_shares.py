@@ -58,7 +58,7 @@ def test_an_array_and_shares_are_taken_once() -> None:
 
 
 def test_numpy_cannot_stack_all_candidates_by_accident() -> None:
-    with pytest.raises(TypeError, match="read one candidate's at a time"):
+    with pytest.raises(TypeError, match="read one candidate at a time"):
         np.asarray(ClassShares.of_array(stacked(0)))
 
 

@@ -59,7 +59,7 @@ def test_energies_that_are_not_finite_or_too_few_are_refused(energies: np.ndarra
 
 @pytest.mark.parametrize("parts", [{"labels": ("a",)}, {"profiles": ()}, {"energies": (None,)}])
 def test_parts_of_different_sizes_are_refused(parts: dict[str, object]) -> None:
-    with pytest.raises(InvalidError, match="need as many"):
+    with pytest.raises(InvalidError, match="the sizes differ"):
         bare(SHARES, **parts)
 
 

@@ -67,7 +67,7 @@ def test_a_single_column_is_the_second_of_two_classes() -> None:
 @pytest.mark.parametrize(
     ("output", "message"),
     [
-        ([[0.5, 0.5], [0.5, 0.6]], "no distribution at item 1.*sum to 1.1.*rebuild it"),
+        ([[0.5, 0.5], [0.5, 0.6]], "no distribution at item 1.*sum to 1.1.*rebuild the profile"),
         ([[-0.5, 1.5]], "no distribution at item 0: its values reach from -0.5 to 1.5"),
         ([[0.5], [1.5]], "no distribution at item 1"),
     ],

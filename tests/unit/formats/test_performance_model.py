@@ -47,7 +47,7 @@ def test_a_file_that_is_written_again_has_the_same_bytes(path: Path, tmp_path: P
 def test_models_over_different_options_do_not_go_into_one_file(tmp_path: Path) -> None:
     other = measured(Space(SPACE.options[:4]), "other", lambda codes: codes[:, 0], 12, 0)
     models = {"a": fit([], here(8), "latency_s"), "b": fit([], other, "latency_s")}
-    with pytest.raises(InvalidError, match="over different options"):
+    with pytest.raises(InvalidError, match="the models have different options"):
         write_models(models, tmp_path / "m.safetensors")
 
 
@@ -76,13 +76,16 @@ def put(name: str, value: Array) -> Callable[[dict[str, Array]], object]:
     [
         (lambda arrays: arrays.pop("0/codes"), "no array 'codes'"),
         (lambda arrays: arrays.pop("0/learned/log_ratio_gp/draws"), "no array 'draws'"),
-        (put("0/values", np.full(8, np.nan)), "'values' holds no numbers of the expected size"),
-        (put("0/values", np.full(8, 1e9)), "'values' holds no numbers of the expected size"),
+        (put("0/values", np.full(8, np.nan)), "'values' does not hold finite numbers of the expected size"),
+        (put("0/values", np.full(8, 1e9)), "'values' does not hold finite numbers of the expected size"),
         (put("0/values", np.zeros(7)), r"rows have shapes \(8, 5\) and \(7,\)"),
         (put("0/codes", np.full((8, 5), 99.0)), "option 'threads' has no value of code 99"),
         (put("0/source/0/draws", np.zeros((1, 3))), "hyperparameters of shape"),
         (put("0/source/0/weights", np.array([0.5])), "do not sum to 1"),
-        (put("0/learned/log_ratio_gp/draws", np.full((16, 10), 1e300)), "no numbers of the expected size"),
+        (
+            put("0/learned/log_ratio_gp/draws", np.full((16, 10), 1e300)),
+            "not hold finite numbers of the expected size",
+        ),
         (put("0/learned//log_ratio_gp", -np.ones(1)), "chooser's weights do not sum to 1"),
         (put("0/learned//guess", np.ones(1)), "chooser's weights do not sum to 1"),
     ],
@@ -101,7 +104,7 @@ def test_a_damaged_array_is_named(
     ("header", "message"),
     [
         (lambda header: header.update(format_version=9), "format version 9; this Pilotfish reads 1"),
-        (lambda header: header.update(models=[]), "0 models; 1 to 64"),
+        (lambda header: header.update(models=[]), "0 models, not 1 to 64"),
         (lambda header: header.pop("space"), "description is damaged"),
         (lambda header: header["models"][0].update(strategy="guess"), "no strategy 'guess'"),
         (lambda header: header["models"][0].update(metric="latency"), "does not say its unit"),
@@ -119,11 +122,11 @@ def test_a_file_that_is_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(InvalidError, match="there is no such model"):
         read_models(tmp_path / "none")
     (tmp_path / "text").write_text("model")
-    with pytest.raises(InvalidError, match="not a performance model"):
+    with pytest.raises(InvalidError, match="the file is no performance model"):
         read_models(tmp_path / "text")
     safetensors.numpy.save_file({"a": np.ones(1)}, tmp_path / "other")
-    with pytest.raises(InvalidError, match="a safetensors file, but not a performance model"):
+    with pytest.raises(InvalidError, match="the file is safetensors, but no performance model"):
         read_models(tmp_path / "other")
     monkeypatch.setattr(file_module, "_MOST_BYTES", 100)
-    with pytest.raises(InvalidError, match="at most 100 are read"):
+    with pytest.raises(InvalidError, match="more than 100: fit it"):
         read_models(path)

@@ -141,7 +141,7 @@ def _rewritten(
         ({"classes": ["cat", "cat"]}, "class name occurs twice"),
         ({"words": ["purr", "purr"]}, "word occurs twice"),
         ({"words": ["purr"]}, r"word_counts is int32 \[3, 2\] where \[3, 1\]"),
-        ({"fourier_rows": 0}, "no mean of rows"),
+        ({"fourier_rows": 0}, "not the mean of rows"),
         ({"output_kind": "guesses"}, "description is damaged"),
         ({"classes": ["a", "b", "c"]}, r"class_prior is float64 \[2\] where \[3\]"),
         ({"feature_names": ["one"]}, "1 feature names stand for 2"),
@@ -175,7 +175,7 @@ def test_a_damaged_description_is_refused(tmp_path: Path, header: dict[str, Any]
         ("feature_edges", np.full((2, FEATURE_BINS - 1), np.inf), "feature_edges is not finite"),
         ("feature_edges", -np.linspace([-1, 0], [2, 0], FEATURE_BINS - 1, axis=1), "do not ascend"),
         ("fourier", np.zeros(4), r"fourier is float64 \[4\] where \[256\]"),
-        ("fourier", np.ones(2 * FOURIER_FREQUENCIES), "no mean of rows"),
+        ("fourier", np.ones(2 * FOURIER_FREQUENCIES), "not the mean of rows"),
         ("word_counts", np.full((3, 2), -1), "a word count is negative"),
         ("class_prior", np.array([0.5, 0.6]), "prior does not sum to 1"),
         ("validation.confusion", np.array([[9, -4], [0, 0]]), "confusion matrix does not count"),
@@ -194,7 +194,7 @@ def test_arrays_that_contradict_each_other_are_refused(
 @pytest.mark.parametrize("kept", [0, 4, 100, -1])
 def test_a_truncated_profile_is_refused(tmp_path: Path, kept: int) -> None:
     (tmp_path / "p.safetensors").write_bytes(GOLDEN.read_bytes()[:kept])
-    with pytest.raises(InvalidError, match="not a profile, or a damaged one"):
+    with pytest.raises(InvalidError, match="the file is no profile, or it is damaged"):
         read_profile(tmp_path / "p.safetensors")
 
 
@@ -202,7 +202,7 @@ def test_what_is_no_profile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="no such profile: build it"):
         read_profile(tmp_path / "none.safetensors")
     (tmp_path / "other.safetensors").write_bytes(safetensors.numpy.save({"w": np.zeros(2)}))
-    with pytest.raises(InvalidError, match="a safetensors file, but not a profile"):
+    with pytest.raises(InvalidError, match="the file is safetensors, but no profile"):
         read_profile(tmp_path / "other.safetensors")
 
 

@@ -78,7 +78,7 @@ def test_text_is_given_as_bytes_or_str(text_model: TextModel) -> None:
     np.testing.assert_array_equal(answers["probabilities"], model.run({"text": as_str})["probabilities"])
     assert ["bad", "good"][int(answers["probabilities"][0].argmax())] == "good"
 
-    with pytest.raises(InvalidError, match="'text' takes UTF-8 text; item 1 is not"):
+    with pytest.raises(InvalidError, match="'text' takes UTF-8 text, and item 1 is not"):
         model.run({"text": np.array([[b"a"], [b"\xff"]], dtype=object)})
 
 
@@ -171,7 +171,7 @@ def test_zipmap_is_refused_with_the_mend(digits_models: DigitsModels, tmp_path: 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
-    [([], "no item axis"), ([0, 2], "first axes")],
+    [([], "no item axis"), ([0, 2], "not at one size above 0")],
 )
 def test_inputs_without_items_are_refused(
     tmp_path: Path, shape: list[int | str | None], message: str
@@ -187,9 +187,11 @@ def test_tensors_that_numpy_cannot_hold_are_refused(tmp_path: Path) -> None:
 
 def test_inputs_that_do_not_fit_are_named(tmp_path: Path) -> None:
     model = OnnxModel(_doubling(tmp_path / "m.onnx", [None, 2]))
-    with pytest.raises(InvalidError, match=r"input 'x' \(FP32 \[items, 2\]\) is missing; given are \['z'\]"):
+    with pytest.raises(
+        InvalidError, match=r"input 'x' \(FP32 \[items, 2\]\) is missing; the request has \['z'\]"
+    ):
         model.run({"z": np.ones((1, 2))})
-    with pytest.raises(InvalidError, match=r"'x' takes FP32 \[items, 2\]; given is float64 \[1, 3\]"):
+    with pytest.raises(InvalidError, match=r"'x' takes FP32 \[items, 2\]; the request has float64 \[1, 3\]"):
         model.run({"x": np.ones((1, 3))})
     with pytest.raises(InvalidError, match=r"'x' takes FP32; <U1 cannot become that"):
         model.run({"x": np.array([["a", "b"]])})
@@ -240,7 +242,7 @@ def test_the_class_output_is_found_or_asked_for() -> None:
     assert class_output(_Outputs(label, first)) == "a"
     assert class_output(_Outputs(label, first, second), "b") == "b"
     assert class_output(_Outputs(label, score), "score") == "score"
-    with pytest.raises(InvalidError, match=r"'a' .*'b' .*name the one"):
+    with pytest.raises(InvalidError, match=r"'a' .*'b' .*name the output"):
         class_output(_Outputs(first, second))
     with pytest.raises(InvalidError, match="no output 'label' of floats"):
         class_output(_Outputs(label, first), "label")
@@ -294,7 +296,7 @@ def test_nothing_but_the_processor_runs_a_model_unless_another_provider_is_named
     OnnxModel(path)
     assert asked == [["CPUExecutionProvider"]]
     # onnxruntime itself would go on with the processor and say nothing.
-    with pytest.raises(InvalidError, match="CUDAExecutionProvider does not come up here"):
+    with pytest.raises(InvalidError, match="CUDAExecutionProvider does not start here"):
         OnnxModel(path, provider="cuda")
     assert asked[1:] == [["CUDAExecutionProvider"]]
 

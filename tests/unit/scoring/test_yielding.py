@@ -5,7 +5,35 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PROGRAM = """
+# `signal` of Python does not show a handler that is a C function, so the program asks the C library. The
+# address of the handler is the first field of `struct sigaction` on Linux.
+HANDLER = """
+import ctypes, signal
+libc = ctypes.CDLL(None)
+
+def handles(name):
+    found = ctypes.create_string_buffer(1024)
+    assert libc.sigaction(signal.SIGALRM, None, found) == 0
+    address = ctypes.cast(getattr(libc, name), ctypes.c_void_p).value
+    return ctypes.c_void_p.from_buffer(found).value == address
+"""
+
+YIELDS = f"""
+{HANDLER}
+from sidecar.scoring.yielding import yield_often
+
+assert not handles("sched_yield")
+yield_often()
+assert handles("sched_yield")
+every_s = signal.getitimer(signal.ITIMER_REAL)[1]
+assert 0 < every_s <= 1e-3, every_s
+# The test sees it if the timer's signal does anything else.
+libc.signal(signal.SIGALRM, libc.getpid)
+assert not handles("sched_yield")
+print("done")
+"""
+
+GOES_ON = """
 import os, signal, threading
 import numpy as np
 from sidecar.scoring.yielding import resting, yield_often
@@ -32,8 +60,16 @@ print("done")
 """
 
 
-def test_work_and_blocking_reads_go_on_while_the_timer_yields() -> None:
+def run(program: str) -> None:
     ended = subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
     )
     assert (ended.returncode, ended.stdout) == (0, "done\n"), ended.stderr
+
+
+def test_the_timers_signal_yields_the_processor() -> None:
+    run(YIELDS)
+
+
+def test_work_and_blocking_reads_go_on_while_the_timer_yields() -> None:
+    run(GOES_ON)

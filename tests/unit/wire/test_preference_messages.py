@@ -149,13 +149,16 @@ def test_tolerances_that_make_no_sense_are_refused(tolerance: float) -> None:
         ([{"objective": "energy_j", "at_most": 1.0, "at_least": 2.0}], "contradict each other"),
         (
             [{"objective": "energy_j", "at_most": 1.0}, {"objective": "energy_j", "at_least": 2.0}],
-            "no candidate can keep it",
+            "no candidate can satisfy it",
         ),
         ([{"objective": "accuracy", "at_least": 1.5}], "accuracy lies between 0 and 1"),
         ([{"objective": "latency_p99_s", "at_most": -1.0}], "latency_p99_s lies between 0 and inf"),
-        ([{"objective": "accuracy", "at_least": 0.5, "probability": 0.0}], "give one between 0 and 1"),
-        ([{"objective": "accuracy", "at_least": 0.5, "probability": 2.0}], "give one between 0 and 1"),
-        ([{"objective": "accuracy", "at_least": 0.5, "probability": math.nan}], "give one between 0 and 1"),
+        ([{"objective": "accuracy", "at_least": 0.5, "probability": 0.0}], "give a number between 0 and 1"),
+        ([{"objective": "accuracy", "at_least": 0.5, "probability": 2.0}], "give a number between 0 and 1"),
+        (
+            [{"objective": "accuracy", "at_least": 0.5, "probability": math.nan}],
+            "give a number between 0 and 1",
+        ),
     ],
 )
 def test_constraints_that_nothing_can_keep_are_refused(bounds: list[dict[str, Any]], said: str) -> None:

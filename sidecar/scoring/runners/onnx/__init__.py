@@ -1,1 +1,1 @@
-"""A candidate that onnxruntime runs in the scoring process; `sidecar.inference.onnx` is what runs it."""
+"""Runs a candidate with onnxruntime in the scoring process, by means of `sidecar.inference.onnx`."""

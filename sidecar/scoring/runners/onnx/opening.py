@@ -11,7 +11,7 @@ from sidecar.inference.onnx import OnnxModel
 
 
 def open_onnx(settings: Onnx, profile: Path, threads: int) -> tuple[OnnxModel, SourceProfile]:
-    """See `sidecar.scoring.runners.table.RunnerRow.open`; the profile must be of this very model file."""
+    """See `sidecar.scoring.runners.table.RunnerRow.open`; the profile must belong to this model file."""
     model = OnnxModel(
         settings.path,
         threads=settings.threads or threads,

@@ -1,4 +1,4 @@
-"""Runs one model behind a server of the Open Inference Protocol (V2): Triton, MLServer, KServe, others."""
+"""Runs one model behind a server of the Open Inference Protocol (V2), as Triton, MLServer and KServe are."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from sidecar.wire.v2.codec import response_outputs
 from sidecar.wire.v2.elements import to_raw
 from sidecar.wire.v2.server import V2Message, V2Server
 
-# Often enough to follow a server's load, seldom enough to be no load.
+# Calls between two readings of the statistics: enough readings to follow the load, too few to be a load.
 _CALLS_A_READING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """A model as its server describes it, or its profile where the server does not.
+class ModelDescription:
+    """A model as its server describes it; what the server does not describe is taken from the profile.
 
     Attributes:
-        inputs: by the server's names, in the order of the expected ones.
-        most: items in one request; None: any number.
-        fixed: a request holds exactly `most`.
+        inputs: the inputs by the server's names, in the order of the profile's inputs.
+        most: greatest number of items in one request; None sets no limit.
+        fixed: whether a request must hold exactly `most` items.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -41,22 +41,23 @@ class Served:
 
 
 class V2Model:
-    """A model behind a V2 server; it is asked about itself before its first batch, and after a failure.
+    """A model behind a V2 server, which describes the model before the first batch and after a failure.
 
-    Safe for threads.
+    All methods are safe for threads.
 
     Attributes:
-        inputs: as expected, whatever the server calls a single one.
-        times: the server's own, from its last two statistics; None where it has none, or was away since.
+        inputs: the profile's inputs; a model's only input may have another name at the server.
+        times: mean times between the server's last two statistics; None if it has no statistics, or was not
+            reachable since.
 
     Args:
-        server: closed with the model.
-        model: its name there.
-        version: "" is the server's choice.
-        inputs: as its profile knows them.
-        outputs: those that are asked for, the server's name by the one that `run` gives.
-        columns: the outputs' columns in the order to give them; empty: as they come.
-        shared_memory: inputs lie in memory that a server on this node shares with us.
+        server: the connection to the server; `close` closes it.
+        model: name of the model at the server.
+        version: version of the model; "" lets the server choose.
+        inputs: the inputs that the profile knows.
+        outputs: the outputs to ask for: the server's name by the name that `run` returns.
+        columns: indices of the output's columns in the order to return them; empty keeps the server's order.
+        shared_memory: whether inputs are passed in memory that a server on this node shares with us.
     """
 
     def __init__(
@@ -79,29 +80,29 @@ class V2Model:
         self._columns = list(columns)
         self._shared = SharedInputs(server) if shared_memory else None
         self._where = f"{server.address}, model {model!r}"
-        self._served: Served | None = None
+        self._served: ModelDescription | None = None
         self._lock = threading.Lock()
         self._calls = 0
         self._last: V2Message | None = None
 
     def close(self) -> None:
-        """Ends what is under way and closes the connection; a second time does nothing."""
+        """Ends the requests that are under way and closes the connection; a second call does nothing."""
         if self._shared is not None:
             self._shared.close()
         self._server.close()
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Answers items, in as many requests as the model's largest batch makes of them.
+        """Runs the model on items, in as many requests as the model's largest batch requires.
 
         Args:
-            inputs: arrays by the expected names, each [items, ...]; others are ignored.
+            inputs: arrays by the profile's names, each [items, ...]; other arrays are ignored.
 
         Returns:
-            The outputs by name, each [items, ...].
+            the outputs by name, each [items, ...].
 
         Raises:
-            UnavailableError: the server was not reached, or not within the deadline.
-            InvalidError: the inputs do not fit, the server refuses them, or its answer makes no sense.
+            UnavailableError: the server did not answer within the deadline.
+            InvalidError: the inputs do not fit, the server refuses them, or its answer does not fit.
         """
         try:
             served = self._served = self._served or self.describe()
@@ -116,31 +117,31 @@ class V2Model:
                 where=self._where,
             )
         except PilotfishError as error:
-            # The server may have another version of the model, or be another one, when it is asked again.
+            # When the server is asked again it may be a new server, or have a new version of the model.
             self._served = None
             if isinstance(error, UnavailableError):
-                # One that is started anew counts from 0.
+                # The statistics of a server that was restarted begin at 0.
                 with self._lock:
                     self._last = self.times = None
             raise
         self._read_times()
         return answer
 
-    def describe(self) -> Served:
+    def describe(self) -> ModelDescription:
         """Asks the server what the model is.
 
         Raises:
-            UnavailableError: the server was not reached, or not within the deadline.
-            InvalidError: there is no such model, it streams, it takes other inputs than expected, or the
-                server has no shared memory and is to have.
+            UnavailableError: the server did not answer within the deadline.
+            InvalidError: the server has no such model, the model streams, its inputs differ from the
+                profile's, or shared memory is configured and the server has none.
         """
         name = {"name": self._model, "version": self._version}
         metadata = self._server.known("ModelMetadata", service_pb2.ModelMetadataRequest(**name))
         told = self._server.known("ModelConfig", service_pb2.ModelConfigRequest(**name))
         if told is not None and told.config.model_transaction_policy.decoupled:
             raise InvalidError(
-                f"{self._where}: is decoupled, so that one request may have many answers or none: "
-                "serve it without that to make it a candidate"
+                f"{self._where}: the model is decoupled, so a request may have many answers or none: "
+                "serve it with `decoupled: false` to make it a candidate"
             )
         if self._shared is not None:
             self._shared.check()
@@ -148,7 +149,7 @@ class V2Model:
             self._check_outputs(tensor.name for tensor in metadata.outputs)
         declared = metadata.inputs if metadata is not None else ()
         if not declared:
-            return Served(self.inputs, most=None, fixed=False)
+            return ModelDescription(self.inputs, most=None, fixed=False)
         by_name = {tensor.name: tensor for tensor in declared}
         if len(declared) == len(self.inputs) == 1:
             tensors = [declared[0]]
@@ -156,12 +157,12 @@ class V2Model:
             tensors = [by_name[spec.name] for spec in self.inputs]
         else:
             raise InvalidError(
-                f"{self._where}: takes {sorted(by_name)} and the profile knows "
+                f"{self._where}: the model takes {sorted(by_name)}, but the profile has "
                 f"{[spec.name for spec in self.inputs]}: build the profile with the names that are served"
             )
         fixed = {size for pair in zip(tensors, self.inputs, strict=True) for size in self._items_fixed(*pair)}
         most = told.config.max_batch_size if told is not None else 0
-        return Served(
+        return ModelDescription(
             tuple(
                 TensorSpec(tensor.name, tensor.datatype, spec.shape)
                 for tensor, spec in zip(tensors, self.inputs, strict=True)
@@ -171,19 +172,20 @@ class V2Model:
         )
 
     def _items_fixed(self, tensor: V2Message, spec: TensorSpec) -> tuple[int, ...]:
-        """The items that a declared input fixes, if it does; its other sizes must be the expected ones."""
+        """Returns the number of items that a declared input fixes, if it does; checks its other sizes."""
         shape = tuple(tensor.shape)
         if tensor.datatype not in DATATYPES:
             raise InvalidError(
-                f"{self._where}: input {tensor.name!r} is {tensor.datatype}, which V2 does not know"
+                f"{self._where}: input {tensor.name!r} is {tensor.datatype}, which is no V2 datatype: "
+                "correct the model's declaration at the server"
             )
         if shape and sizes_fit(shape[1:], spec.shape):
             return shape[:1] if shape[0] > 0 else ()
-        # What people declare for servers that do not look at it often lacks the item axis.
+        # Declarations often lack the item axis if the server does not check them.
         if sizes_fit(shape, spec.shape):
             return ()
         raise InvalidError(
-            f"{self._where}: input {tensor.name!r} is {tensor.datatype} {list(shape)} and the profile knows "
+            f"{self._where}: input {tensor.name!r} is {tensor.datatype} {list(shape)}, but the profile has "
             f"{spec_text(spec)}: build the profile with the model that is served"
         )
 
@@ -192,12 +194,12 @@ class V2Model:
         missing = sorted(set(self._outputs.values()) - given)
         if missing:
             raise InvalidError(
-                f"{self._where}: answers with {sorted(given)} and not with {missing}: "
-                "name the tensor with the classes in `v2.output`"
+                f"{self._where}: the model answers with {sorted(given)}, but not with {missing}: "
+                "name the output tensor that holds the classes in `v2.output`"
             )
 
-    def _infer(self, feed: dict[str, Array], served: Served) -> dict[str, Array]:
-        # A text's length stands in the text, so nobody may write over it while a server reads.
+    def _infer(self, feed: dict[str, Array], served: ModelDescription) -> dict[str, Array]:
+        # A text's length stands in the tensor itself, so the memory must not change while a server reads it.
         shared = [self._shared is not None and spec.datatype != "BYTES" for spec in served.inputs]
         contents = [_raw(feed[spec.name], spec) for spec in served.inputs]
         request = service_pb2.ModelInferRequest(
@@ -210,7 +212,7 @@ class V2Model:
                 for spec in served.inputs
             ],
             raw_input_contents=[
-                one for one, is_shared in zip(contents, shared, strict=True) if not is_shared
+                content for content, is_shared in zip(contents, shared, strict=True) if not is_shared
             ],
             outputs=[
                 service_pb2.ModelInferRequest.InferRequestedOutputTensor(name=name)
@@ -233,7 +235,7 @@ class V2Model:
         tensors: Sequence[V2Message],
         contents: Sequence[bytes],
     ) -> V2Message:
-        """Asks with the contents of some tensors in shared memory."""
+        """Calls the server with the contents of some tensors in shared memory."""
         with shared.lend(sum(map(len, contents))) as region:
             for tensor, content, place in zip(tensors, contents, region.write(contents), strict=True):
                 tensor.parameters["shared_memory_region"].string_param = region.name
@@ -246,13 +248,13 @@ class V2Model:
             return array
         if array.shape[1:] != (len(self._columns),):
             raise InvalidError(
-                f"{self._where}: answers of shape {list(array.shape)}, and {len(self._columns)} labels are "
-                "configured: name the columns that it has in `v2.labels`"
+                f"{self._where}: the answer has shape {list(array.shape)}, but `v2.labels` has "
+                f"{len(self._columns)} names: name each column of the answer in `v2.labels`"
             )
         return array[:, self._columns]
 
     def _read_times(self) -> None:
-        """Reads the server's statistics now and then; a server without any is not blamed."""
+        """Reads the server's statistics from time to time; a server without statistics is no failure."""
         with self._lock:
             self._calls += 1
             if self._calls % _CALLS_A_READING != 1:

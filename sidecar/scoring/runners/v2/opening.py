@@ -1,4 +1,4 @@
-"""Makes the way to a candidate's model server from its section of the configuration."""
+"""Opens a candidate's model behind a server from its section of the configuration."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def open_v2(settings: V2, profile: Path, _threads: int) -> tuple[V2Model, SourceProfile]:
-    """See `sidecar.scoring.runners.table.RunnerRow.open`; nobody can tell whose the profile is."""
+    """See `sidecar.scoring.runners.table.RunnerRow.open`; a server tells no hash to check it with."""
     read = read_profile(profile)
     return served_model(settings, read), read
 
 
 def check_v2(model: V2Model) -> None:
-    """See `sidecar.scoring.runners.table.RunnerRow.check`; asks the server what the model is."""
+    """See `sidecar.scoring.runners.table.RunnerRow.check`; asks the server to describe the model."""
     model.describe()
 
 
 def served_model(settings: V2, profile: SourceProfile) -> V2Model:
-    """The model behind a server; the server is not asked yet.
+    """Returns the model behind a server, without asking the server.
 
     Raises:
-        InvalidError: a TLS file cannot be read, or the labels are not the profile's classes.
+        InvalidError: a TLS file cannot be read, or the labels differ from the profile's classes.
     """
-    # gRPC's 20 MiB are for those who have candidates behind servers.
+    # gRPC takes 20 MiB, so it is loaded only if there are candidates behind servers.
     from sidecar.scoring.runners.v2.model import V2Model  # noqa: PLC0415
 
     return V2Model(
@@ -47,12 +47,12 @@ def served_model(settings: V2, profile: SourceProfile) -> V2Model:
 
 
 def _columns(labels: tuple[str, ...], classes: tuple[str, ...]) -> tuple[int, ...]:
-    """Where the profile's classes stand in the served output; empty where they stand in the same order."""
+    """Returns the profile's classes as columns of the served output; empty if the order is the same."""
     if not labels:
         return ()
     if sorted(labels) != sorted(classes):
         raise InvalidError(
-            f"v2.labels: {len(labels)} names that are not the profile's {len(classes)} classes, each once: "
-            f"only here {sorted(set(labels) - set(classes))}, only there {sorted(set(classes) - set(labels))}"
+            f"v2.labels: its {len(labels)} names must be the profile's {len(classes)} classes, each once: "
+            f"remove {sorted(set(labels) - set(classes))}, add {sorted(set(classes) - set(labels))}"
         )
     return tuple(labels.index(name) for name in classes)

@@ -1,6 +1,6 @@
-"""Inputs that a server on this node reads from memory that it shares with us, not from the request.
+"""Passes inputs to a server on this node in shared memory instead of in the request.
 
-Only regions that no request can still be reading are unregistered: some servers crash on others.
+A region is unregistered only if no request can still be reading it, because some servers crash otherwise.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from sidecar.wire.v2.server import LARGEST_BYTES, V2Server
 
 _FOLDER: Final = Path("/dev/shm")  # noqa: S108 - where Linux has POSIX shared memory
 _LEAST_BYTES: Final = 1 << 16
-# A server that is left is not waited for.
+# How long closing waits for the server.
 _LEAVING_S: Final = 0.5
 
 
 @dataclass(slots=True, eq=False)
 class Region:
-    """Memory that the server knows by a name; `settled` while no request can still be reading it."""
+    """Memory that the server knows by `name`; `settled` says that no request can still be reading it."""
 
     name: str
     memory: mmap.mmap
     settled: bool = True
 
     def write(self, contents: Sequence[bytes]) -> list[int]:
-        """Puts contents one behind the other; returns where each begins."""
+        """Writes contents one after the other; returns the offset of each."""
         places, at = [], 0
         for content in contents:
             self.memory[at : at + len(content)] = content
@@ -45,7 +45,7 @@ class Region:
 
 
 class SharedInputs:
-    """As many regions as requests are under way at once, each as large as its largest; safe for threads."""
+    """The regions: as many as there are requests under way at once. All methods are safe for threads."""
 
     def __init__(self, server: V2Server) -> None:
         self._server = server
@@ -53,41 +53,42 @@ class SharedInputs:
         self._idle: list[Region] = []
 
     def check(self) -> None:
-        """Asks whether the server has shared memory at all.
+        """Checks that the server supports shared memory.
 
         Raises:
             UnavailableError: the server was not reached.
-            InvalidError: it has none.
+            InvalidError: the server does not support shared memory.
         """
         self._regions()
 
     @contextmanager
     def lend(self, size_bytes: int) -> Iterator[Region]:
-        """A region of at least that size, for one request; the caller asks the server within.
+        """Lends a region of at least that size for one request, which the caller sends inside the block.
 
         Raises:
-            UnavailableError: the server was not reached, or does not know the region any more.
-            InvalidError: it cannot share memory with us, or the size is beyond all bounds.
+            UnavailableError: the server was not reached, or no longer knows the region.
+            InvalidError: the server cannot share memory with us, or the size is too large.
         """
         region = self._taken(size_bytes)
         try:
             yield region
         except UnavailableError:
-            # The next request may overwrite what this one sent: nobody waits for its answer.
+            # The next request may overwrite this request's inputs, because nobody waits for its answer.
             region.settled = False
             self._give_back(region)
             raise
         except InvalidError as error:
             if region.name not in self._regions():
                 raise UnavailableError(
-                    f"{self._server.address}: was started anew and has forgotten our shared memory"
+                    f"{self._server.address}: the server was restarted and has forgotten our shared memory: "
+                    "the next request registers it again"
                 ) from error
             self._give_back(region)
             raise
         self._give_back(region)
 
     def close(self) -> None:
-        """Unregisters what no request can still be reading; the rest goes with the server."""
+        """Unregisters the regions that no request can still be reading; the server keeps the others."""
         with self._lock:
             idle, self._idle = self._idle, []
         with suppress(UnavailableError):
@@ -101,11 +102,11 @@ class SharedInputs:
     def _taken(self, size_bytes: int) -> Region:
         if size_bytes > LARGEST_BYTES:
             raise InvalidError(
-                f"{self._server.address}: {size_bytes} bytes of inputs, and {LARGEST_BYTES} may be shared: "
-                "lower `v2.batch`"
+                f"{self._server.address}: a batch has {size_bytes} bytes of inputs, and at most "
+                f"{LARGEST_BYTES} can be shared: lower `v2.batch`"
             )
         with self._lock:
-            fitting = next((one for one in self._idle if len(one.memory) >= size_bytes), None)
+            fitting = next((region for region in self._idle if len(region.memory) >= size_bytes), None)
             region = fitting or next(iter(self._idle), None)
             if region is not None:
                 self._idle.remove(region)
@@ -121,18 +122,18 @@ class SharedInputs:
         try:
             file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
             try:
-                # A file that only seems to have room would end this process at the first write.
+                # Writing to a file without room behind it would kill this process.
                 os.posix_fallocate(file, 0, size_bytes)
                 memory = mmap.mmap(file, size_bytes)
                 self._register(name, size_bytes)
             finally:
                 os.close(file)
-                # The server has opened it by now; whatever ends us, nothing is left here.
+                # The server has opened the file by now, so removing it here leaves nothing behind in a crash.
                 path.unlink()
         except OSError as error:
             raise InvalidError(
-                f"{_FOLDER}: {size_bytes} bytes of shared memory cannot be had ({error.strerror}): make room "
-                "there, lower `v2.batch`, or leave `v2.shared_memory` out"
+                f"{_FOLDER}: cannot reserve {size_bytes} bytes of shared memory ({error.strerror}): make "
+                "room there, lower `v2.batch`, or leave `v2.shared_memory` out"
             ) from error
         return Region(name, memory)
 
@@ -144,24 +145,24 @@ class SharedInputs:
             self._server.call("SystemSharedMemoryRegister", request)
         except InvalidError as error:
             raise InvalidError(
-                f"{error}; shared memory needs a server on this node that sees our {_FOLDER}: "
-                "or leave `v2.shared_memory` out"
+                f"{error}; the server must run on this node and see our {_FOLDER} to share memory: mount it "
+                "there, or leave `v2.shared_memory` out"
             ) from error
 
     def _unregister(self, region: Region) -> None:
         if region.settled:
             request = service_pb2.SystemSharedMemoryUnregisterRequest(name=region.name)
-            # A server that does not know it any more has nothing to let go.
+            # A server that no longer knows the region has nothing to release.
             with suppress(InvalidError):
                 self._server.call_once("SystemSharedMemoryUnregister", request, _LEAVING_S)
         region.memory.close()
 
     def _regions(self) -> frozenset[str]:
-        """Names of all that the server knows."""
+        """Returns the names of all regions that the server knows."""
         told = self._server.known("SystemSharedMemoryStatus", service_pb2.SystemSharedMemoryStatusRequest())
         if told is None:
             raise InvalidError(
-                f"{self._server.address}: no system shared memory (UNIMPLEMENTED): "
+                f"{self._server.address}: the server has no system shared memory (UNIMPLEMENTED): "
                 "leave `v2.shared_memory` out"
             )
         return frozenset(told.regions)

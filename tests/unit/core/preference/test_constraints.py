@@ -55,7 +55,7 @@ def test_limits_that_contradict_each_other_are_refused() -> None:
 def test_what_lies_outside_of_the_possible_is_refused() -> None:
     with pytest.raises(InvalidError, match=r"accuracy >= 1\.2: accuracy lies between 0 and 1"):
         check_constraints([Constraint.parse("accuracy >= 1.2")], ["accuracy"], {"accuracy": (0, 1)})
-    with pytest.raises(InvalidError, match="there is no such objective; there is a, b"):
+    with pytest.raises(InvalidError, match="there is no objective 'c': use one of a, b"):
         check_constraints([Constraint.parse("c <= 1")], ["a", "b"], {})
     check_constraints(
         [Constraint.parse("accuracy >= 1"), Constraint("b", 2, 2)], ["accuracy", "b"], {"accuracy": (0, 1)}

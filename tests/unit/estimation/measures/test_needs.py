@@ -32,9 +32,9 @@ def test_the_values_come_in_the_order_of_the_names() -> None:
 
 
 def test_an_unknown_measure_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(InvalidError, match="'marginn' is no measure; did you mean 'margin'"):
+    with pytest.raises(InvalidError, match="there is no measure 'marginn': did you mean 'margin'"):
         measure_all(FULL, ["marginn"])
-    with pytest.raises(InvalidError, match="known: adaptivity"):
+    with pytest.raises(InvalidError, match="use one of adaptivity"):
         find_measure("zzzzzzzzz")
 
 

@@ -413,7 +413,7 @@ def test_weights_that_do_not_go_with_the_objectives_are_refused(
 
 def test_weights_beyond_all_measure_are_refused_and_say_the_mend() -> None:
     preference = prefer(accuracy=1, eur_per_item=-1, value=WeightedProduct((1e-6, 1.0)))
-    with pytest.raises(InvalidError, match="put the one that counts most first"):
+    with pytest.raises(InvalidError, match="put the objective with the largest weight first"):
         decide(made(TRADE), preference)
 
 

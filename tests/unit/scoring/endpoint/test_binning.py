@@ -73,7 +73,7 @@ def test_batches_repeats_and_evictions_leave_what_single_items_leave(
 def test_a_segment_that_lost_its_name_leaves_with_its_items() -> None:
     binning = Binning(PROFILE)
     give(binning, 0, DATA[:60])
-    binning.evict(0, {"a"})
+    binning.evict(60, {"a"})
     assert set(binning.segments) == {"a"}
     assert binning.of_segment("b") is None
 

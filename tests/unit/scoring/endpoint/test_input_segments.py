@@ -7,7 +7,7 @@ from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Batch, Floats
 from sidecar.scoring.endpoint.batches import Prepared
 from sidecar.scoring.endpoint.input_segments import InputSegments
-from sidecar.scoring.endpoint.segments import OTHER, Segments
+from sidecar.scoring.endpoint.segments import OTHER, SegmentNames
 from sidecar.scoring.endpoint.window import Window
 
 ITEMS = 400
@@ -18,7 +18,7 @@ class Traffic:
 
     def __init__(self, seed: int = 0) -> None:
         self.window = Window(items=ITEMS, size_bytes=1 << 30)
-        self.segments = Segments(items=ITEMS, most=4, min_items=1)
+        self.segments = SegmentNames(items=ITEMS, most=4, min_items=1)
         self.by_inputs = InputSegments(4, 0)
         self.rng = np.random.default_rng(seed)
         self.kinds: list[int] = []
@@ -36,6 +36,7 @@ class Traffic:
     def place(self) -> dict[int, set[str]]:
         """Segments by kind of all that the window holds."""
         self.by_inputs.place(self.window, self.segments, self.window.next_id, features)
+        self.segments.settle()
         ids = np.arange(self.window.first_id, self.window.next_id)
         kinds = np.array(self.kinds)[ids]
         names: Array = self.segments.of(ids)

@@ -163,7 +163,7 @@ def test_where_the_recommended_one_is_removed_the_incumbent_follows(stage: Stage
     stage.until_changed(b=0.9)
     found = stage.fresh(candidates="ac", a=0.5, c=0.4)
     assert (found.candidate, found.since_round) == ("a", stage.number)
-    assert found.reason == "b is no candidate any more"
+    assert found.reason == "b was removed from the candidates"
 
 
 def test_a_challenger_that_is_removed_leaves_nothing_behind(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sidecar.core.tensors import Array
-from sidecar.scoring.endpoint.segments import OTHER, Segments, cleaned, tensor_values
+from sidecar.scoring.endpoint.segments import OTHER, SegmentNames, cleaned, tensor_values
 
 WINDOW = 12
 MOST = 2
@@ -20,7 +20,7 @@ class Stream:
     """A window that holds the newest `WINDOW` items, as an endpoint feeds it."""
 
     def __init__(self, items: int = WINDOW, most: int = MOST, min_items: int = MIN_ITEMS) -> None:
-        self.segments = Segments(items=items, most=most, min_items=min_items)
+        self.segments = SegmentNames(items=items, most=most, min_items=min_items)
         self.values: list[str] = []
         self.items = items
 
@@ -33,6 +33,7 @@ class Stream:
         self.values += values
         self.segments.evict(self.first_id)
         self.segments.put(first_id, values)
+        self.segments.settle()
 
     @property
     def found(self) -> list[str]:
@@ -90,18 +91,32 @@ def test_a_value_given_later_replaces_the_first() -> None:
     stream.send(["", "", "", ""])
     assert stream.found == [OTHER] * 4
     stream.segments.put(1, ["x", "x"])
+    stream.segments.settle()
     assert stream.found == [OTHER, "x", "x", OTHER]
     stream.segments.put(1, ["y", "y"])
+    stream.segments.settle()
     assert stream.found == [OTHER, "y", "y", OTHER]
 
 
 def test_a_window_that_was_emptied_starts_at_any_item() -> None:
-    segments = Segments(items=4, most=1, min_items=1)
+    segments = SegmentNames(items=4, most=1, min_items=1)
     segments.put(0, ["a", "a"])
     segments.evict(100)
     segments.put(100, ["b"])
+    segments.settle()
     assert segments.names == ("b",)
     assert list(segments.of(np.array([100]))) == ["b"]
+
+
+def test_asking_for_names_gives_none() -> None:
+    segments = SegmentNames(items=4, most=1, min_items=1)
+    segments.put(0, ["a"])
+    assert not segments.names
+    assert list(segments.of(np.array([0]))) == [OTHER]
+    # The value that is most frequent when the names are settled gets the place, not the first asked about.
+    segments.put(1, ["b", "b"])
+    segments.settle()
+    assert segments.names == ("b",)
 
 
 @pytest.mark.parametrize(
