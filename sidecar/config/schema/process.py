@@ -11,7 +11,7 @@ from sidecar.config.units import Address, Seconds, Size
 
 
 class Serve(Section):
-    """Where Pilotfish answers. A change needs a restart."""
+    """Where Pilotfish answers."""
 
     grpc: Address = Field(default="0.0.0.0:9500", description="HOST:PORT of Pilotfish's gRPC services")
     http: Address = Field(default="0.0.0.0:9400", description="HOST:PORT of /metrics, /healthz, /readyz")
@@ -25,7 +25,7 @@ class Serve(Section):
 
 
 class Scoring(Section):
-    """The scoring process and what it may take. A change needs a restart."""
+    """The scoring process and what it may take."""
 
     cpu_share: float = Field(default=0.5, gt=0, le=64, description="share of one core, kept on average")
     priority: Literal["idle", "low"] = Field(
@@ -66,7 +66,7 @@ class Log(Section):
 
 
 class Traces(Section):
-    """Where spans of calls and rounds are sent. Needs the extra `otel`; a change needs a restart."""
+    """Where spans of calls and rounds are sent. Needs the extra `otel`."""
 
     otlp: Address | None = Field(
         default=None, description="HOST:PORT of an OpenTelemetry collector's gRPC port; default: no traces"

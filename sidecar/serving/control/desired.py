@@ -9,10 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sidecar.config.candidates import joined
-from sidecar.config.schema import Candidate, Config, Endpoint, Onnx
+from sidecar.config.schema import RESTART_SECTIONS, Candidate, Config, Endpoint, Onnx
 from sidecar.core.errors import InvalidError, NotFoundError
-
-_NEEDS_RESTART = ("serve", "scoring", "log", "traces")
 
 
 class DesiredState:
@@ -58,7 +56,7 @@ class DesiredState:
         """
         changed = [
             f"{section}.{key}"
-            for section in _NEEDS_RESTART
+            for section in RESTART_SECTIONS
             for key, value in getattr(config, section)
             if value != getattr(getattr(self.file, section), key)
         ]
