@@ -12,8 +12,9 @@ from tritonclient.grpc import service_pb2
 
 from sidecar.core.tensors import Array
 from sidecar.serving.incumbent.server import encode_response
+from sidecar.wire.reasons import RejectReason
 from sidecar.wire.v2.codec import decode_observation, decode_response
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, datatype_of, to_raw
+from sidecar.wire.v2.elements import UnreadableError, datatype_of, to_raw
 
 Arrays = Mapping[str, Array]
 

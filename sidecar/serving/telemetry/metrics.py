@@ -17,7 +17,8 @@ from prometheus_client.registry import Collector
 
 from sidecar.serving.board.board import Snapshot
 from sidecar.serving.capture.core.counts import CaptureCounts, CaptureKey
-from sidecar.serving.capture.core.intake import Accounting, DropReason
+from sidecar.serving.capture.core.intake import Accounting
+from sidecar.wire.reasons import DropReason
 from sidecar.wire.v2.repository import IndexState, WatchKey
 
 _STATES = [value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number]

@@ -15,7 +15,8 @@ from pilotfish.internal.v1 import inference_pb2, scoring_pb2
 from pilotfish.v1 import traffic_pb2
 
 from sidecar.core.tensors import Array, Batch
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, from_raw, from_values
+from sidecar.wire.reasons import RejectReason
+from sidecar.wire.v2.elements import UnreadableError, from_raw, from_values
 from sidecar.wire.v2.json_bodies import request_arrays, response_arrays
 
 V2Message: TypeAlias = Any  # ours or tritonclient's, which have no types

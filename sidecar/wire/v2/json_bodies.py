@@ -12,7 +12,8 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from sidecar.core.tensors import DATATYPES, Array
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, from_raw, from_values
+from sidecar.wire.reasons import RejectReason
+from sidecar.wire.v2.elements import UnreadableError, from_raw, from_values
 
 Json: TypeAlias = Any  # what a JSON text holds
 

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from sidecar.core.errors import InvalidError
 from sidecar.serving.capture.core.accepting import Closable
 from sidecar.serving.capture.core.http2 import PING, PREFACE, SETTINGS, WINDOW_UPDATE, Http2Reader
-from sidecar.serving.capture.core.intake import DropReason
 from sidecar.serving.capture.core.messages import Memory
+from sidecar.wire.reasons import DropReason
 
 _DATA, _HEADERS, _RST_STREAM, _GOAWAY = 0x0, 0x1, 0x3, 0x7
 _ACK, _END_STREAM, _END_HEADERS = 0x1, 0x1, 0x4

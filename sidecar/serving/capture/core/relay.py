@@ -10,7 +10,7 @@ import asyncio
 import socket
 from typing import Final, Protocol
 
-from sidecar.serving.capture.core.intake import DropReason
+from sidecar.wire.reasons import DropReason
 
 _CONNECT_TIMEOUT_S: Final = 10.0
 

@@ -16,10 +16,11 @@ from urllib.parse import unquote
 import httptools
 
 from sidecar.core.errors import InvalidError
-from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES, DropReason
+from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import Watchlist
 from sidecar.serving.capture.rest.rest_calls import RestCall, coding_of
+from sidecar.wire.reasons import DropReason
 
 _INFER: Final = re.compile(
     rb"(?:https?://[^/?#]*)?/v2/models/([^/?#]+)(?:/versions/[^/?#]+)?/infer(?:\?.*)?", re.DOTALL
