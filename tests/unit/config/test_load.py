@@ -56,7 +56,10 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
     assert faults(tmp_path, text) == [
         "line 5, endpoints[0].sample.fracton: unknown key; did you mean 'fraction'?",
         f"line 7, endpoints[0].window.bytes: write a number with a unit ({SIZES}), like 64MiB",
-        "line 8, endpoints[0].incumbent: 'digits-2023' is no candidate; they are: digits-2024, digits-eu",
+        (
+            "line 8, endpoints[0].incumbent: 'digits-2023' is not a candidate; "
+            "the candidates are: digits-2024, digits-eu"
+        ),
     ]
 
 
@@ -70,7 +73,11 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
             "line 13, serve.grpc: write HOST:PORT, like 127.0.0.1:8001",
         ),
         ("every: 5s", "every: soon", "write a number with a unit (ms, s, m, h), like 5s"),
-        ("digits-eu, prof", "digits-2024, prof", "endpoints[0].candidates[1].name: 'digits-2024' is taken"),
+        (
+            "digits-eu, prof",
+            "digits-2024, prof",
+            "endpoints[0].candidates[1].name: 'digits-2024' is the name of an earlier",
+        ),
         ("[accuracy]", "[beauty]", "ranking.objectives[0]: objective 'beauty' is none of accuracy"),
         ("    incumbent: digits-2024\n", "", "endpoints[0].incumbent: Field required"),
         (
@@ -154,9 +161,11 @@ def test_relative_paths_stay_with_the_link_of_a_config_map(tmp_path: Path) -> No
 
 def test_ports_are_used_once_and_a_proxy_does_not_lead_to_itself(tmp_path: Path) -> None:
     said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "0.0.0.0:9500"))
-    assert said == ["line 4, endpoints[0].capture[0].proxy.listen: 0.0.0.0:9500 is serve.grpc already"]
+    assert said == [
+        "line 4, endpoints[0].capture[0].proxy.listen: 0.0.0.0:9500 is the address of `serve.grpc` already"
+    ]
     said = faults(tmp_path, GOOD.replace("http: 0.0.0.0:9400", "http: 0.0.0.0:9500"))
-    assert said == ["line 13, serve.http: 0.0.0.0:9500 is serve.grpc already"]
+    assert said == ["line 13, serve.http: 0.0.0.0:9500 is the address of `serve.grpc` already"]
     said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "127.0.0.1:8001"))
     assert "would lead to itself" in said[0]
 
@@ -180,7 +189,7 @@ def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("PILOTFISH_LOG", "debug", "write it as JSON"),
+        ("PILOTFISH_LOG", "debug", "write the value as JSON"),
         ("PILOTFISH_SERV__GRPC", "0.0.0.0:1", "did you mean PILOTFISH_SERVE?"),
         ("PILOTFISH_SERVE__GRPC", "nowhere", "PILOTFISH_SERVE__GRPC: write HOST:PORT"),
         ("PILOTFISH_SERVE__GRCP", "0.0.0.0:1", "PILOTFISH_SERVE__GRCP: unknown key; did you mean 'grpc'?"),
