@@ -6,6 +6,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import uvloop
+
 from sidecar.config import load_config
 from sidecar.serving.app import Sidecar
 from sidecar.telemetry.logs import configure_logs
@@ -19,7 +21,7 @@ def serve(*, config: Path) -> None:
     """
     settings = load_config(config)
     configure_logs(settings.log.level, settings.log.format)
-    asyncio.run(_serve(Sidecar(config, settings)))
+    uvloop.run(_serve(Sidecar(config, settings)))
 
 
 async def _serve(sidecar: Sidecar) -> None:

@@ -12,7 +12,7 @@ import struct
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from sidecar.core.errors import InvalidError
 from sidecar.serving.capture.core.accepting import Closable
@@ -139,9 +139,8 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Of `asyncio.Protocol`."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a TCP transport reads and writes")
-        self._transport = transport
+        # uvloop's transports have these methods and are no `asyncio.Transport`.
+        self._transport = cast("asyncio.Transport", transport)
         # A peer that vanished without a word must not hold its connection forever.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         settings = _SETTING.pack(_MAX_STREAMS_SETTING, _MAX_STREAMS)
