@@ -105,7 +105,6 @@ class Sidecar:
             InvalidError: an endpoint has no upstream and its incumbent cannot be loaded.
         """
         await self._apply()
-        await self.link.start()
         self._server = self._grpc_server()
         try:
             self.grpc_port = self._server.add_insecure_port(self._serve.grpc)
@@ -113,6 +112,7 @@ class Sidecar:
             raise UnavailableError(
                 f"serve.grpc: cannot listen on {self._serve.grpc}; end what listens there, or change it"
             ) from error
+        await self.link.start()
         await self._server.start()
         await self.http.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
