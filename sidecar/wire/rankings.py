@@ -225,7 +225,7 @@ def _direction(one: ranking_pb2.Objective, directions: Mapping[str, int]) -> int
             f"preference: objective {one.name!r} is not one of {', '.join(directions)}: say its direction"
         )
     if said is not None and known is not None and said != known:
-        raise InvalidError(f"preference: objective {one.name!r} has the other direction: leave it out")
+        raise InvalidError(f"preference: objective {one.name!r} has a fixed direction: leave it out")
     return said or known or 0
 
 

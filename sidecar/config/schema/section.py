@@ -1,4 +1,4 @@
-"""What all sections of the configuration share: how they are validated, and kinds of values."""
+"""What all sections of the configuration share: their validation, their marker, and types of values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Name = Annotated[str, StringConstraints(pattern=_NAME)]
 
 
 def is_name(text: str) -> bool:
-    """Whether a candidate or an endpoint may be called so."""
+    """Tells whether a text is a valid name of a candidate or an endpoint."""
     return re.fullmatch(_NAME, text) is not None
 
 
@@ -25,7 +25,7 @@ Positive = Annotated[Finite, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A mapping in the file; its fields are the keys, and there are no others."""
+    """A mapping in the file. Its fields are the keys; all other keys are refused."""
 
-    # What a section validates is built with the whole; by itself only where a caller asks for it alone.
+    # The validator of a section is built with that of the whole file, or when a caller needs it alone.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)

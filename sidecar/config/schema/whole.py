@@ -1,4 +1,4 @@
-"""The whole file."""
+"""The schema of the whole configuration file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from sidecar.config.units import FilePath
 
 
 class Config(Section):
-    """The whole file. Environment variables override it: PILOTFISH_SERVE__GRPC=127.0.0.1:9500."""
+    """The whole file. An environment variable overrides a key: PILOTFISH_SERVE__GRPC=127.0.0.1:9500."""
 
     endpoints: tuple[Endpoint, ...] = Field(
-        min_length=1, description="the streams of requests that are watched"
+        min_length=1, description="streams of requests that Pilotfish watches"
     )
     models: FilePath | None = Field(
-        default=None, description="folder that RegisterCandidate may name files in; default: the file's own"
+        default=None,
+        description="folder of the files that RegisterCandidate may name; default: the configuration "
+        "file's folder",
     )
     serve: Serve = Field(
         default=Serve(),

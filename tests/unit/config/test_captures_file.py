@@ -57,10 +57,10 @@ def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("capture", "said"),
     [
-        ("{}", "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; there is none"),
+        ("{}", "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; given: none"),
         (
             "{mirror: {listen: 0.0.0.0:9001}, observer: {listen: 0.0.0.0:9002}}",
-            "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; there is mirror, observer",
+            "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; given: mirror, observer",
         ),
         ("miror: {listen: 0.0.0.0:9001}", "capture[0].miror: unknown key; did you mean 'mirror'?"),
         ("mirror: {listen: 9001}", "capture[0].mirror.listen: Input should be a valid string"),
@@ -82,7 +82,7 @@ def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
             "proxy: {listen: 0.0.0.0:9001, upstream: a:1}\nrest: {listen: 0.0.0.0:9001, upstream: a:1}",
             "capture[1].rest.listen: 0.0.0.0:9001 has a `proxy` already; choose another address",
         ),
-        ("cloudevents: {path: /metrics}", "/metrics is Pilotfish's own; name another"),
+        ("cloudevents: {path: /metrics}", "/metrics belongs to Pilotfish itself; choose another path"),
         ("cloudevents: {path: events}", "capture[0].cloudevents.path: String should match pattern"),
         (
             "mirror: {listen: 0.0.0.0:9001}\nobserver: {listen: 0.0.0.0:9001}",

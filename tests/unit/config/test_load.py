@@ -88,12 +88,12 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
         (
             "    incumbent:",
             "    segments: {tensor: site, inputs: true}\n    incumbent:",
-            "endpoints[0].segments: give one of tensor, metadata, inputs; there is tensor, inputs",
+            "endpoints[0].segments: give one of tensor, metadata, inputs; given: tensor, inputs",
         ),
         (
             "    incumbent:",
             "    segments: {max: 2}\n    incumbent:",
-            "endpoints[0].segments: give one of tensor, metadata, inputs; there is none",
+            "endpoints[0].segments: give one of tensor, metadata, inputs; given: none",
         ),
         (
             "    incumbent:",
@@ -245,10 +245,10 @@ def test_candidates_alone_make_an_offline_endpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "fault"),
     [
-        ("onnx: {path: a.onnx}, v2: {url: 'h:1', model: m}", "give one of onnx, v2"),
-        ("performance: null", "give one of onnx, v2"),
-        ("onnx: {path: a.onnx, provider: gpu}", "there is no provider 'gpu'; there is cpu, cuda,"),
-        ("v2: {url: 'h:1', model: m, tls: {cert: c.pem}}", "cert and key go together"),
+        ("onnx: {path: a.onnx}, v2: {url: 'h:1', model: m}", "give exactly one of onnx, v2"),
+        ("performance: null", "give exactly one of onnx, v2"),
+        ("onnx: {path: a.onnx, provider: gpu}", "provider 'gpu' is not known; choose one of cpu, cuda,"),
+        ("v2: {url: 'h:1', model: m, tls: {cert: c.pem}}", "only one of cert and key is given"),
         ("v2: {url: 'grpc://h:1', model: m}", "write HOST:PORT"),
         ("v2: {url: 'h:1', model: m, metadata: {Authorization: x}}", "match pattern"),
         ("v2: {url: 'h:1', model: m, in_fligth: 3}", "did you mean 'in_flight'?"),
@@ -277,5 +277,7 @@ def test_a_proxy_without_an_upstream_needs_an_incumbent_that_runs_here(tmp_path:
         tmp_path,
         f"name: e\nincumbent: a\ncapture: [{{proxy: {{listen: 'h:2'}}}}]\ncandidates: [{served}]\n",
     )
-    with pytest.raises(ConfigFaultsError, match="'a' is behind a server: name that as the proxy's upstream"):
+    with pytest.raises(
+        ConfigFaultsError, match="'a' runs on a server, so it cannot answer here: give the proxy an upstream"
+    ):
         load_candidates(path)

@@ -118,7 +118,7 @@ def test_an_objective_of_the_callers_own_says_its_direction() -> None:
     [
         ([objective("beauty")], "objective 'beauty' is not one of accuracy, .*: say its direction"),
         ([objective("beauty", direction=99)], "say its direction"),
-        ([objective("accuracy", direction=_MIN)], "'accuracy' has the other direction: leave it out"),
+        ([objective("accuracy", direction=_MIN)], "'accuracy' has a fixed direction: leave it out"),
         ([objective("energy_j"), objective("energy_j")], "stands there twice"),
         ([objective("accuracy", weight=0.0), objective("energy_j", weight=0.0)], "sum to 0"),
         ([objective("accuracy", weight=0.0), objective("energy_j")], "first objective's weight is 0"),
