@@ -55,7 +55,7 @@ def _open_traces(settings: schema.Traces) -> Traces | None:
         from sidecar.telemetry.traces import otlp_traces  # noqa: PLC0415 - its libraries are an extra
     except ModuleNotFoundError as error:
         raise InvalidError(
-            f"traces.otlp: {error.name} is not installed; install pilotfish[otel], or leave `traces` out"
+            f"traces.otlp: {error.name} is not installed; install pilotfish[otel], or remove `traces.otlp`"
         ) from error
     return otlp_traces(settings.otlp, tls=settings.tls, ratio=settings.ratio)
 
@@ -110,7 +110,8 @@ class Sidecar:
             self.grpc_port = self._server.add_insecure_port(self._serve.grpc)
         except RuntimeError as error:
             raise UnavailableError(
-                f"serve.grpc: cannot listen on {self._serve.grpc}; end what listens there, or change it"
+                f"serve.grpc: cannot listen on {self._serve.grpc}; stop what listens there, or change "
+                "the address"
             ) from error
         await self.link.start()
         await self._server.start()
@@ -173,7 +174,7 @@ class Sidecar:
         log.info("models discovered", endpoint=endpoint, models=len(found))
         if left_out:
             log.warning(
-                "models that cannot be candidates: no room, an odd name, or one that is taken",
+                "models cannot be candidates: there is no room, or the name is invalid or taken",
                 endpoint=endpoint,
                 models=len(left_out),
                 first=left_out[:_FEW],
@@ -268,7 +269,9 @@ class Sidecar:
             self._reload_failures += 1
             self._refused = True
             log.warning(
-                "configuration refused; the old one stays in force", path=str(self._path), why=str(error)
+                "configuration refused; the previous configuration stays in force",
+                path=str(self._path),
+                why=str(error),
             )
             return
         self._reloads += 1

@@ -139,7 +139,7 @@ class ScoringLink:
                     self._tell(await self._heard(process, process.stdout, length))
             return f"exit code {await process.wait()}"
         except TimeoutError:
-            log.error("scoring process gave no sign of life; it is ended", silent_s=self._silence_s)  # noqa: TRY400 - the time is all there is to tell
+            log.error("scoring process gave no sign of life and is killed", silent_s=self._silence_s)  # noqa: TRY400 - the time is all there is to tell
             process.kill()
             await process.wait()
             return f"it gave no sign of life for {self._silence_s:g} s"

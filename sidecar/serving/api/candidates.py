@@ -99,7 +99,7 @@ class CandidateService:
         wanted = request.candidate
         for key in ("name", "profile_path", "onnx_path"):
             if not getattr(wanted, key):
-                raise InvalidError(f"candidate.{key} is empty")
+                raise InvalidError(f"candidate.{key} is empty; give it a value")
         generation = self._registry.register(
             request.endpoint, name=wanted.name, profile=Path(wanted.profile_path), onnx=Path(wanted.onnx_path)
         )

@@ -52,7 +52,10 @@ class PerformanceService:
         """A candidate's costs in a configuration, measured or not."""
         candidate = _find(self._endpoints.endpoint(request.endpoint), request.candidate)
         if candidate.performance is None:
-            return _unavailable("the candidate has no `performance` in the configuration: name a model there")
+            return _unavailable(
+                "the candidate has no `performance` in the configuration: add one that "
+                "names a performance model"
+            )
         snapshot = self._board.snapshots().get(request.endpoint)
         timings = snapshot.counters.shadow_timings if snapshot else {}
         timing = timings.get(candidate.name, scoring_pb2.ShadowTiming())

@@ -69,7 +69,9 @@ class RankingService:
     async def watch(self, request: ranking_pb2.WatchRankingRequest, _: Context) -> AsyncIterator[bytes]:
         """The newest ranking, then each that differs and that the reader is in time for, serialised."""
         if self.watchers >= self._max_watchers:
-            raise UnavailableError(f"{self.watchers} watchers already; see serve.max_watchers")
+            raise UnavailableError(
+                f"{self.watchers} watchers already; close a stream, or raise serve.max_watchers"
+            )
         self.watchers += 1
         try:
             version = 0

@@ -220,7 +220,9 @@ class Board:
         """
         snapshot = self._place(endpoint).snapshot
         if snapshot is None:
-            raise UnavailableError(f"endpoint {endpoint!r} has no ranking yet; scoring is starting")
+            raise UnavailableError(
+                f"endpoint {endpoint!r} has no ranking yet, as scoring is starting; try again"
+            )
         return snapshot
 
     def snapshots(self) -> dict[str, Snapshot]:
@@ -241,7 +243,7 @@ class Board:
         while True:
             place = self._place(endpoint)
             if self._closed:
-                raise UnavailableError("Pilotfish is stopping; ask its next instance")
+                raise UnavailableError("Pilotfish is stopping; connect again to reach its next instance")
             newest = place.snapshot
             if newest is not None and (newest.changed if changed else newest.version) > version:
                 return newest

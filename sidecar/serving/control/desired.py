@@ -62,7 +62,7 @@ class DesiredState:
         ]
         if changed:
             raise InvalidError(
-                f"{', '.join(changed)}: a change needs a restart; nothing of the file was applied"
+                f"{', '.join(changed)}: a change needs a restart; nothing in the file was applied"
             )
         self.file = config
         for endpoint in config.endpoints:
@@ -106,7 +106,7 @@ class DesiredState:
         """
         known = self.endpoint(endpoint)
         if any(candidate.name == name for candidate in known.candidates):
-            raise InvalidError(f"candidate {name!r} is there already; remove it first")
+            raise InvalidError(f"candidate {name!r} exists already; remove it first")
         try:
             candidate = Candidate(
                 name=name, profile=self._inside(profile), onnx=Onnx(path=self._inside(onnx))
@@ -126,10 +126,11 @@ class DesiredState:
         """
         known = self.endpoint(endpoint)
         if name not in {candidate.name for candidate in known.candidates}:
-            raise NotFoundError(f"no candidate {name!r} in {endpoint!r}")
+            raise NotFoundError(f"no candidate {name!r} in {endpoint!r}; ListCandidates lists the names")
         if name == known.incumbent:
             raise InvalidError(
-                f"candidate {name!r} is the incumbent; name another in the configuration first"
+                f"candidate {name!r} is the incumbent and stays; make another candidate the incumbent "
+                "in the configuration first"
             )
         of_file = next(one for one in self.file.endpoints if one.name == endpoint)
         if name in {one.name for one in (*of_file.candidates, *self._found.get(endpoint, ()))}:
@@ -141,10 +142,12 @@ class DesiredState:
     def _inside(self, path: Path) -> Path:
         folder = (self.file.models or self._folder).resolve()
         if "\0" in str(path):
-            raise InvalidError("a path with a NUL character is none; name a file")
+            raise InvalidError("the path has a NUL character; give the path of a file")
         found = (folder / path).resolve()
         if not found.is_relative_to(folder):
-            raise InvalidError(f"{path} lies outside {folder}; see `models` in the configuration")
+            raise InvalidError(
+                f"{path} lies outside {folder}; put the file there, or change `models` in the configuration"
+            )
         if not found.is_file():
-            raise InvalidError(f"{path}: no such file in {folder}")
+            raise InvalidError(f"{path}: no such file in {folder}; check the path")
         return found

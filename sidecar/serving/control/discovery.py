@@ -120,7 +120,7 @@ class Discovery:
         if index.state is not IndexState.READ:
             if index.state is not before:
                 log.warning(
-                    "models cannot be discovered; those known stay",
+                    "models cannot be discovered; the models that are known stay candidates",
                     endpoint=key.endpoint,
                     url=key.url,
                     why=index.reason,

@@ -256,7 +256,7 @@ class ServerConnection(asyncio.Protocol):
         size = _message_bytes(reply)
         if size > self._room:
             if len(self._unanswered) >= _MAX_STREAMS:
-                raise InvalidError("the client takes no answers; its connection is closed")
+                raise InvalidError("the client does not read its answers; its connection is closed")
             self._unanswered.append((stream, reply))
             return
         self._room -= size

@@ -69,7 +69,7 @@ class _Requests:
             return  # no message follows, or these are trailers
         if len(self._open) >= _MAX_OPEN_CALLS:
             raise InvalidError(
-                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is not read along"
+                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is relayed unobserved"
             )
         self._open[stream] = begin(fields, self._watchlist, self._memory)
 
