@@ -1,4 +1,4 @@
-"""The serving process's end of the pipes: starts the scoring process, feeds it, hears its reports."""
+"""Starts the scoring process, sends it samples, and receives its reports."""
 
 from __future__ import annotations
 
@@ -58,17 +58,17 @@ class ScoringLink:
 
     @property
     def running(self) -> bool:
-        """Whether a scoring process is there to take items."""
+        """Tells whether a scoring process runs and takes items."""
         return self._process is not None
 
     @property
     def process_id(self) -> int | None:
-        """Of the scoring process, while there is one."""
+        """Returns the process id of the scoring process, or None if it does not run."""
         return self._process.pid if self._process else None
 
     @property
     def queued_bytes(self) -> int:
-        """What waits for the scoring process in memory."""
+        """Returns how many bytes wait in memory for the scoring process."""
         return self._pipe.get_write_buffer_size() if self._pipe else 0
 
     def desire(self, config: Config) -> int:
@@ -214,7 +214,7 @@ class ScoringLink:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the kernel says of a process.
+    """The kernel's view of a process.
 
     Attributes:
         runnable: whether it runs or waits for the processor.

@@ -34,7 +34,7 @@ async def _serve(sidecar: Sidecar) -> None:
 
 
 def told_to_stop() -> asyncio.Event:
-    """Is set by SIGTERM or SIGINT."""
+    """Returns an event that SIGTERM or SIGINT sets."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -287,7 +287,7 @@ def _estimate(estimate: Estimate | None) -> ranking_pb2.Estimate | None:
 
 
 def read_estimate(message: ranking_pb2.Estimate) -> Estimate:
-    """The estimate that a message carries."""
+    """Reads the estimate from a message."""
     return Estimate(message.value, message.low, message.high, message.level)
 
 

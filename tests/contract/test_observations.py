@@ -163,5 +163,5 @@ def test_contents_that_contradict_their_tensors() -> None:
 def test_bytes_that_are_no_message() -> None:
     with pytest.raises(UnreadableError, match="no ModelInferRequest"):
         decode_observation(scoring_pb2.Observation(v2_request=b"\xff"))
-    with pytest.raises(UnreadableError, match="not a ModelInferResponse"):
+    with pytest.raises(UnreadableError, match="no ModelInferResponse"):
         decode_response(b"\xff")

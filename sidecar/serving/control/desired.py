@@ -1,4 +1,4 @@
-"""What the sidecar should be: the configuration file, what servers have, what was changed at run time."""
+"""The desired state: the configuration file, the models of servers, and the changes at run time."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class DesiredState:
         raise NotFoundError(f"no endpoint {name!r}; there are: {known}")
 
     def configured(self, endpoint: str) -> frozenset[str]:
-        """Names of the candidates that are there because the file says so."""
+        """Returns the names of the candidates that the file lists and no run-time change replaced."""
         changed = self._changes[endpoint]
         return frozenset(one.name for one in self.endpoint(endpoint).candidates if one.name not in changed)
 

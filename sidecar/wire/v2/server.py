@@ -47,7 +47,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a server is asked.
+    """The limits and the identity of calls to a server.
 
     Attributes:
         deadline_s: for a call, with what is tried again.

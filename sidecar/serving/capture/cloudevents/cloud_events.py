@@ -97,7 +97,7 @@ class EventSink:
 
     @property
     def counts(self) -> CaptureCounts:
-        """The counts up to now."""
+        """Returns the counts up to now."""
         return CaptureCounts(self._unwatched_calls, self._unreadable_calls)
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:

@@ -54,7 +54,7 @@ class Acceptor:
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """Returns how many connections are open."""
         return len(self._connections)
 
     async def start(self) -> None:
