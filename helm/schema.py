@@ -1,7 +1,8 @@
-"""Puts the schema of the configuration file into the chart's; with --check says whether it would change.
+"""Writes what the chart takes from the configuration's schema; with --check it fails where a file differs.
 
-The chart's own values are described by hand in values.schema.json; its definitions `config.*` are
-generated, so that a fault in `config` is told by `helm install`, not by a pod that does not start.
+The chart's own values are described by hand in values.schema.json. Its definitions `config.*` are
+generated, so that `helm install` reports a fault in `config` before a pod fails to start. The template
+`_restart.tpl` is generated, too: it hashes the sections whose change must replace the pod.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from sidecar.config import Config
+from sidecar.config.schema import RESTART_SECTIONS
 
-FILE: Final = Path(__file__).parent / "pilotfish" / "values.schema.json"
+_CHART: Final = Path(__file__).parent / "pilotfish"
 _PREFIX: Final = "config."
 _LEFT_OUT: Final = frozenset({"default", "examples", "format", "title"})
 
 
 def with_config(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The chart's schema with the definitions of the configuration as they are now."""
+    """Returns the chart's schema with the current definitions of the configuration."""
     config = Config.model_json_schema()
-    # Whether there are endpoints the templates check: an existing ConfigMap may have them.
+    # The templates check whether there are endpoints, as an existing ConfigMap may have them.
     root = {key: value for key, value in config.items() if key not in {"$defs", "required"}}
     fresh = {name: _plain(part) for name, part in {**config["$defs"], "Config": root}.items()}
     own = {name: part for name, part in schema["definitions"].items() if not name.startswith(_PREFIX)}
@@ -31,7 +33,7 @@ def with_config(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(part: Any) -> Any:  # noqa: ANN401 - JSON
-    """What an old Helm reads and tells well: draft 7, closed, without defaults and alternatives of null."""
+    """Reduces a schema to what an old Helm reads: draft 7, closed, no defaults, no alternatives of null."""
     if isinstance(part, list):
         return [_plain(entry) for entry in part]
     if not isinstance(part, dict):
@@ -42,7 +44,7 @@ def _plain(part: Any) -> Any:  # noqa: ANN401 - JSON
     if len(alternatives) == 1:
         return _plain({**{key: part[key] for key in part if key != "anyOf"}, **alternatives[0]})
     plain = {
-        # A property may be called as one of those that are left out.
+        # A property may have the name of a keyword that is left out.
         key: {name: _plain(one) for name, one in value.items()} if key == "properties" else _plain(value)
         for key, value in part.items()
         if key not in _LEFT_OUT
@@ -50,14 +52,29 @@ def _plain(part: Any) -> Any:  # noqa: ANN401 - JSON
     return {**plain, "additionalProperties": False} if "patternProperties" in plain else plain
 
 
+def restart_template() -> str:
+    """The template `pilotfish.restartsOn`: a hash of the sections whose change needs a restart."""
+    sections = " ".join(json.dumps(name) for name in RESTART_SECTIONS)
+    return (
+        "{{/* Written by python -m helm.schema from the configuration's schema: do not edit. */}}\n\n"
+        '{{- define "pilotfish.restartsOn" -}}\n'
+        f"{{{{- pick .Values.config {sections} | toJson | sha256sum -}}}}\n"
+        "{{- end }}\n"
+    )
+
+
 def main() -> None:
-    """Rewrites the file, or fails where it differs."""
-    committed = FILE.read_text()
-    fresh = json.dumps(with_config(json.loads(committed)), indent=2) + "\n"
-    if "--check" not in sys.argv:
-        FILE.write_text(fresh)
-    elif fresh != committed:
-        raise SystemExit(f"{FILE} differs from the configuration's schema; run `make helm`")
+    """Rewrites the files, or fails where one differs."""
+    schema = _CHART / "values.schema.json"
+    fresh = {
+        schema: json.dumps(with_config(json.loads(schema.read_text())), indent=2) + "\n",
+        _CHART / "templates" / "_restart.tpl": restart_template(),
+    }
+    for path, text in fresh.items():
+        if "--check" not in sys.argv:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            raise SystemExit(f"{path} differs from the configuration's schema; run `make helm`")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _case(workload: Workload, source: str, target: Target) -> Case:
     opener = _Opener(known)
     scorer, labels = answer_rows(endpoint, target.live, open_model=opener, label=LABEL, limit=LIVE_ROWS)
     if opener.recordings:
-        new = {sha256: np.concatenate(parts) for sha256, parts in opener.recordings.items()}
+        new = {key: np.concatenate(parts) for key, parts in opener.recordings.items()}
         np.savez(answers, allow_pickle=False, **(known | new))
     names, evidence, unavailable = scorer.evidence()
     if labels is None:
@@ -78,7 +78,8 @@ class _Opener:
     """Opens candidates; those whose answers are known give these again.
 
     Attributes:
-        recordings: answers of the others, in batches, by the model file's SHA-256.
+        recordings: answers of the others, in batches, by the candidate's name and the model file's SHA-256:
+            two candidates may have equal files.
     """
 
     def __init__(self, known: Mapping[str, Array]) -> None:
@@ -88,12 +89,11 @@ class _Opener:
 
     def __call__(self, candidate: Candidate) -> tuple[Model, SourceProfile]:
         profile = read_profile(candidate.profile)
-        if profile.model_sha256 in self._known:
-            return _Recorded(profile, self._known[profile.model_sha256]), profile
+        key = f"{candidate.name} {profile.model_sha256}"
+        if key in self._known:
+            return _Recorded(profile, self._known[key]), profile
         model, profile = self._open(candidate)
-        return _Recording(
-            model, profile.output, self.recordings.setdefault(profile.model_sha256, [])
-        ), profile
+        return _Recording(model, profile.output, self.recordings.setdefault(key, [])), profile
 
 
 class _Recorded:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from docs.generate import command_line, configuration, measures, metrics, protos, states
+from docs.generate import command_line, configuration, measures, metrics, protos, reasons, states
 
 FOLDER: Final = Path(__file__).parents[1] / "reference" / "generated"
 PAGES: Final = {
@@ -18,6 +18,7 @@ PAGES: Final = {
     "grpc.md": protos.page,
     "measures.md": measures.page,
     "metrics.md": metrics.page,
+    "reasons.md": reasons.page,
     "states.md": states.page,
 }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from docs.generate.markdown import code, sentence, table
 from sidecar.config import Config
 
 Schema = Mapping[str, Any]
+_RESTART: Final = " A change needs a restart."
 _HEAD = """# Configuration
 
 One YAML file. `pilotfish check --config FILE` prints every fault in it at once and opens every model,
@@ -58,7 +59,7 @@ def _keys(schema: Schema) -> str:
                 code(key),
                 _type(part),
                 "required" if key in required else _default(part),
-                sentence(part.get("description", "")),
+                sentence(part.get("description", "")) + _RESTART * bool(part.get("needs_restart")),
             )
             for key, part in schema.get("properties", {}).items()
         ),

@@ -1,4 +1,4 @@
-"""The configuration: one schema, its units, loading it with every fault at once, watching it."""
+"""The configuration: its schema, its units, loading it with all faults at once, watching it."""
 
 from sidecar.config.load import ConfigFaultsError, Fault, load_candidates, load_config, valid_candidates
 from sidecar.config.schema import Candidate, Config, Endpoint

@@ -1,4 +1,4 @@
-"""What makes the candidates of an endpoint: those that are named, and those that its servers have."""
+"""Joins the candidates that an endpoint names with those that its servers have."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def joined(
     """Adds the models that servers have to the candidates that are named.
 
     Args:
-        own: the candidates that are named; a served model among them is not added a second time.
-        found: candidates behind servers.
+        own: the named candidates; a server's model that is among them is not added again.
+        found: the models of the servers, as candidates.
 
     Returns:
-        all candidates, as many as an endpoint may have, and the names of those that are left out: there is
-        no room for them, or another candidate has their name.
+        all candidates, up to the limit of an endpoint, and the names of the models that are left out,
+        because the limit is reached or because another candidate has the name.
     """
     every = {candidate.name: candidate for candidate in own}
     served = {_place(candidate) for candidate in every.values()}
@@ -34,6 +34,6 @@ def joined(
 
 
 def _place(candidate: Candidate) -> tuple[str, str] | None:
-    """Server and name of a model behind a server; None where the scoring process runs it."""
+    """Returns server and name of a model on a server; None if the scoring process runs the model."""
     behind = candidate.model.behind
     return (behind.url, behind.model) if behind else None

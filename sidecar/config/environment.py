@@ -1,4 +1,4 @@
-"""What the environment says of the configuration. Loaded only where it says anything."""
+"""Overrides of the configuration by environment variables. Loaded only if such a variable is set."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class _Environment(Config, BaseSettings):
 
 
 def overrides(prefix: str) -> dict[str, Any]:
-    """The values of the variables that begin with the prefix, as a configuration file would hold them.
+    """Returns the values of the variables that begin with the prefix, shaped like a configuration file.
 
     Raises:
-        SettingsError: a section is not JSON.
+        SettingsError: a variable for a whole section does not hold JSON.
     """
     return EnvSettingsSource(_Environment, env_prefix=prefix)()

@@ -1,4 +1,4 @@
-"""Loads the configuration and says every fault at once: where it is, what it is, the mend."""
+"""Loads the configuration and reports every fault at once: where it is, what is wrong, how to mend it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from sidecar.config.captures import capture_faults
-from sidecar.config.schema import Candidate, Config, Endpoint, Serve
+from sidecar.config.contradictions import contradictions, mappings
+from sidecar.config.schema import Candidate, Config, Endpoint
 from sidecar.config.units import Place
 from sidecar.core.errors import InvalidError
 
@@ -26,7 +26,7 @@ _PREFIX = "PILOTFISH_"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong in a configuration file; `line` counts from 1, 0 where there is none."""
+    """A fault in a configuration file; `line` counts from 1 and is 0 if the fault has no line."""
 
     place: str
     line: int
@@ -38,7 +38,7 @@ class Fault:
 
 
 class ConfigFaultsError(InvalidError):
-    """A configuration that cannot be used, with everything that is wrong in it."""
+    """A configuration that cannot be used, with all its faults."""
 
     def __init__(self, path: Path, faults: Iterable[Fault], *, unreadable: bool = False) -> None:
         self.path = path
@@ -48,10 +48,10 @@ class ConfigFaultsError(InvalidError):
 
 
 def load_config(path: Path) -> Config:
-    """Reads, overrides from the environment, and validates a configuration file.
+    """Reads a configuration file, applies the environment's overrides, and validates the result.
 
     Raises:
-        ConfigFaultsError: with all faults that could be found.
+        ConfigFaultsError: the configuration has faults; the error lists all that could be found.
     """
     root, data = read_mapping(path)
     overrides = _overrides(path)
@@ -62,40 +62,43 @@ def load_config(path: Path) -> Config:
 
 
 def valid_candidates(path: Path) -> Iterator[tuple[str, Candidate]]:
-    """The candidates that can be read, by endpoint name, whatever else is wrong in the file."""
+    """Yields each valid candidate with its endpoint's name, whatever else is wrong in the file."""
     context = {"folder": path.absolute().parent}
-    for _, endpoint in _mappings(read_mapping(path)[1].get("endpoints")):
-        for _, entry in _mappings(endpoint.get("candidates")):
+    for _, endpoint in mappings(read_mapping(path)[1].get("endpoints")):
+        for _, entry in mappings(endpoint.get("candidates")):
             with contextlib.suppress(ValidationError):
                 yield str(endpoint.get("name")), Candidate.model_validate(entry, context=context)
 
 
 def load_candidates(path: Path) -> Endpoint:
-    """Reads one endpoint: a configuration file with one, or a file with just an endpoint's keys.
+    """Reads one endpoint: from a configuration file that has one, or from a file with an endpoint's keys.
 
-    Without `name` and `incumbent` the endpoint is called offline and its first candidate serves.
+    If the keys `name` and `incumbent` are missing, the endpoint's name is `offline` and its first candidate
+    is the incumbent.
 
     Raises:
-        ConfigFaultsError: with all faults that could be found.
+        ConfigFaultsError: the file has faults; the error lists all that could be found.
     """
     root, data = read_mapping(path)
     if "endpoints" in data:
         config = _validate(path, root, data, within=())
         if len(config.endpoints) != 1:
-            raise ConfigFaultsError(path, [Fault("endpoints", 0, "has several; keep the one to rank")])
+            raise ConfigFaultsError(
+                path, [Fault("endpoints", 0, "lists several endpoints; keep only the endpoint to rank")]
+            )
         return config.endpoints[0]
-    first = next((entry for _, entry in _mappings(data.get("candidates"))), {})
+    first = next((entry for _, entry in mappings(data.get("candidates"))), {})
     endpoint = {"name": "offline", "incumbent": first.get("name"), **data}
     return _validate(path, root, {"endpoints": [endpoint]}, within=("endpoints", 0)).endpoints[0]
 
 
 def read_mapping(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
-    """Reads a YAML file that holds a mapping: its nodes, which know their lines, and its content.
+    """Reads a YAML file that holds a mapping; returns its nodes, which know their lines, and its content.
 
     Raises:
-        ConfigFaultsError: it cannot be read, or is something else.
+        ConfigFaultsError: the file cannot be read, or it holds no mapping.
     """
-    # The scoring process, which has the schema from here, reads no file.
+    # The scoring process imports this module for the schema and reads no file.
     import yaml  # noqa: PLC0415
 
     try:
@@ -115,7 +118,9 @@ def read_mapping(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
         raise ConfigFaultsError(path, [fault], unreadable=True) from error
     if not isinstance(data, dict):
         raise ConfigFaultsError(
-            path, [Fault("file", 1, "is not a mapping; begin with a key and a colon")], unreadable=True
+            path,
+            [Fault("file", 1, "holds no mapping; start the file with a key and a colon, like `endpoints:`")],
+            unreadable=True,
         )
     return root, data
 
@@ -123,18 +128,20 @@ def read_mapping(path: Path) -> tuple[yaml.Node | None, dict[str, Any]]:
 def _overrides(path: Path) -> dict[str, Any]:
     if not any(name.upper().startswith(_PREFIX) for name in os.environ):
         return {}
-    # A schema of its own and its library, 8 MiB: only for those who set a variable.
+    # This import takes 8 MiB, so it is made only if a variable is set.
     from sidecar.config.environment import SettingsError, overrides  # noqa: PLC0415
 
     try:
         return overrides(_PREFIX)
     except SettingsError as error:
-        raise ConfigFaultsError(path, [Fault("environment", 0, f"{error}: write it as JSON")]) from error
+        raise ConfigFaultsError(
+            path, [Fault("environment", 0, f"{error}: write the value as JSON")]
+        ) from error
 
 
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     known = {f"{_PREFIX}{name.upper()}": name for name in Config.model_fields}
-    # Kubernetes sets PILOTFISH_PORT and the like for a service of that name: without __ nothing is meant.
+    # Kubernetes sets variables like PILOTFISH_PORT for a service named pilotfish: they have no __.
     for variable in (name for name in environment if "__" in name):
         section = variable.split("__")[0].upper()
         if variable.upper().startswith(_PREFIX) and section not in known:
@@ -150,7 +157,7 @@ def _validate(
     within: Place,
     overrides: dict[str, Any] | None = None,
 ) -> Config:
-    """Validates a whole configuration; the file holds what is found at `within`."""
+    """Validates a whole configuration; the content of the file stands at the place `within`."""
 
     def fault(place: Place, message: str) -> Fault:
         if _stands_in(overrides or {}, place):
@@ -158,7 +165,7 @@ def _validate(
         inner = place[len(within) :] if place[: len(within)] == within else place
         return Fault(place_text(inner), line_of(root, inner), message)
 
-    faults = [fault(place, message) for place, message in _contradictions(data)]
+    faults = [fault(place, message) for place, message in contradictions(data)]
     try:
         config = Config.model_validate(data, context={"folder": path.absolute().parent})
     except ValidationError as error:
@@ -170,11 +177,11 @@ def _validate(
 
 
 def refused(error: ValidationError, schema: type[BaseModel]) -> Iterator[tuple[Place, str]]:
-    """What a schema refuses, by place."""
+    """Yields the place and the message of each fault that a schema found."""
     items = error.errors(include_url=False, include_input=False)
     for item in items:
         place = tuple(item["loc"])
-        # A list that lost all its entries to faults is not too short.
+        # A list is not too short if it lost its entries to faults of their own.
         if item["type"] == "too_short" and any(
             place == other["loc"][: len(place)] != other["loc"] for other in items
         ):
@@ -183,7 +190,7 @@ def refused(error: ValidationError, schema: type[BaseModel]) -> Iterator[tuple[P
 
 
 def _stands_in(overrides: Any, place: Place) -> bool:  # noqa: ANN401 - what the environment holds
-    """Whether the value at a place came from the environment."""
+    """Tells whether the value at a place came from the environment."""
     for step in place:
         if not isinstance(overrides, dict):
             break
@@ -214,10 +221,10 @@ def _say(kind: str, place: Place, message: str, schema: type[BaseModel]) -> str:
 
 
 def _keys_at(place: Place, schema: type[BaseModel]) -> list[str]:
-    """The keys that a schema knows at a place."""
+    """Returns the keys that a schema knows at a place."""
     model: Any = schema
     for step in place:
-        # A step that is no field is a key of a mapping, which _parts has looked into already.
+        # A step that is not a field is a key of a mapping, whose value type _parts has found already.
         if isinstance(step, str) and _is_model(model) and step in model.model_fields:
             model = model.model_fields[step].annotation
         model = next((part for part in _parts(model) if _is_model(part)), model)
@@ -234,60 +241,14 @@ def _is_model(thing: Any) -> bool:  # noqa: ANN401 - a type annotation
     return isinstance(thing, type) and issubclass(thing, BaseModel)
 
 
-def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Place, str]]:
-    """What no single field can know. Looks at raw data, so that it speaks beside other faults."""
-    endpoints = _mappings(data.get("endpoints"))
-    own, faults = _own_addresses(data)
-    yield from faults
-    yield from capture_faults(endpoints, own)
-    yield from _repeated(endpoints, ("endpoints",))
-    for index, endpoint in endpoints:
-        candidates = _mappings(endpoint.get("candidates"))
-        yield from _repeated(candidates, ("endpoints", index, "candidates"))
-        names = [candidate.get("name") for _, candidate in candidates]
-        if names and "incumbent" in endpoint and endpoint["incumbent"] not in names:
-            known = ", ".join(map(str, names))
-            yield (
-                ("endpoints", index, "incumbent"),
-                f"{endpoint['incumbent']!r} is no candidate; they are: {known}",
-            )
-
-
-def _own_addresses(data: dict[str, Any]) -> tuple[dict[str, str], list[tuple[Place, str]]]:
-    """What Pilotfish's own services listen on, and what is wrong with that."""
-    serve = data.get("serve") if isinstance(data.get("serve"), dict) else {}
-    uses: dict[str, str] = {}
-    faults: list[tuple[Place, str]] = []
-    for key in ("grpc", "http"):
-        default = Serve.model_fields[key].default
-        address = str(serve.get(key, default) if isinstance(serve, dict) else default)
-        if not address.endswith(":0") and uses.setdefault(address, f"serve.{key}") != f"serve.{key}":
-            faults.append((("serve", key), f"{address} is {uses[address]} already"))
-    return uses, faults
-
-
-def _repeated(entries: list[tuple[int, dict[str, Any]]], place: Place) -> Iterator[tuple[Place, str]]:
-    seen: set[str] = set()
-    for index, entry in entries:
-        name = str(entry.get("name"))
-        if name in seen:
-            yield (*place, index, "name"), f"{name!r} is taken; names are unique"
-        seen.add(name)
-
-
-def _mappings(value: Any) -> list[tuple[int, dict[str, Any]]]:  # noqa: ANN401 - raw YAML
-    entries = value if isinstance(value, list) else []
-    return [(index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict)]
-
-
 def place_text(place: Place) -> str:
-    """A place as people write it: `endpoints[0].candidates`."""
+    """Writes a place as people do: `endpoints[0].candidates`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return text.lstrip(".") or "file"
 
 
 def line_of(node: yaml.Node | None, place: Place) -> int:
-    """The line of a place, or of the nearest one above it that stands in the file."""
+    """Returns the line of a place, or of its nearest parent that the file has."""
     import yaml  # noqa: PLC0415
 
     line = 0

@@ -1,4 +1,4 @@
-"""Values with units as people write them: `64MiB`, `5s`, `0.0.0.0:9500`, paths."""
+"""Values that have a unit or a form: sizes (`64MiB`), durations (`5s`), addresses, paths."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _quantity(value: Any, units: dict[str, float], example: str) -> float:  # no
         raise ValueError(f"write a number with a unit ({', '.join(units)}), like {example}")
     quantity = float(match[1]) * units[match[2]]
     if not quantity < _LARGEST:
-        raise ValueError("is larger than anything here can be")
+        raise ValueError("the value is too large; the limit is 2^62")
     return quantity
 
 
@@ -52,7 +52,7 @@ def _address(value: str) -> str:
 
 
 def _absolute(value: Path, info: ValidationInfo) -> Path:
-    """Takes relative paths from the folder of the configuration file."""
+    """Resolves a relative path from the folder of the configuration file."""
     folder = (info.context or {}).get("folder")
     return value if folder is None else Path(folder, value)
 
@@ -76,22 +76,22 @@ FilePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 def read_address(value: str, name: str) -> tuple[str, int]:
-    """Splits an address that somebody wrote; see `split_address`.
+    """Validates and splits an address from the command line; see `split_address`.
 
     Args:
-        value: what was written.
-        name: of the option, for the message.
+        value: the text that was given.
+        name: name of the option, for the message.
 
     Raises:
-        InvalidError: it is none.
+        InvalidError: the text is not an address.
     """
     try:
         return split_address(_address(value))
     except ValueError as error:
-        raise InvalidError(f"{name}: {error}; not {value!r}") from error
+        raise InvalidError(f"{name}: {value!r} is not an address; {error}") from error
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Splits a valid `HOST:PORT`; brackets around IPv6 are taken off."""
+    """Splits a valid `HOST:PORT` and removes the brackets around an IPv6 address."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)

@@ -1,4 +1,4 @@
-"""Notices that the configuration file changed, also behind the symbolic links of a ConfigMap."""
+"""Notices a change of the configuration file, also behind the symbolic links of a ConfigMap."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 
 class FileWatch:
-    """Compares contents, not times: a mounted ConfigMap swaps links and keeps odd times."""
+    """Compares contents and not times, because a mounted ConfigMap swaps links and keeps old times."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen = self._digest()
 
     def changed(self) -> bool:
-        """Whether the contents differ from the last call's."""
+        """Tells whether the contents changed since the last call."""
         digest = self._digest()
         changed = digest != self._seen
         self._seen = digest

@@ -1,4 +1,4 @@
-"""The composition root: reads top to bottom as a request becomes a ranking."""
+"""The composition root of the serving process: it makes and connects all parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import random
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import grpc
 import structlog
@@ -16,10 +15,10 @@ from grpc_reflection.v1alpha import reflection
 from pilotfish.internal.v1 import scoring_pb2
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from sidecar.config import Config, Endpoint, load_config, schema
+from sidecar.config import Config, Endpoint, load_config
 from sidecar.config.units import split_address
 from sidecar.config.watch import FileWatch
-from sidecar.core.errors import InvalidError, PilotfishError, UnavailableError
+from sidecar.core.errors import PilotfishError, UnavailableError
 from sidecar.inference.threads import threads_within
 from sidecar.serving.api import http
 from sidecar.serving.api.candidates import CandidateService
@@ -35,10 +34,8 @@ from sidecar.serving.incumbent.opening import open_incumbent
 from sidecar.serving.link import ScoringLink
 from sidecar.serving.telemetry.capture_notices import CaptureNotices
 from sidecar.serving.telemetry.metrics import Metrics, Reading
+from sidecar.serving.telemetry.opening import open_traces
 from sidecar.serving.telemetry.ranking_notices import RankingNotices
-
-if TYPE_CHECKING:
-    from sidecar.telemetry.traces import Traces
 
 _WATCH_S = 1.0
 # Names in a line of the log.
@@ -47,21 +44,8 @@ _FEW = 5
 log = structlog.get_logger("pilotfish")
 
 
-def _open_traces(settings: schema.Traces) -> Traces | None:
-    """What makes and sends spans, or None where the configuration asks for none."""
-    if settings.otlp is None:
-        return None
-    try:
-        from sidecar.telemetry.traces import otlp_traces  # noqa: PLC0415 - its libraries are an extra
-    except ModuleNotFoundError as error:
-        raise InvalidError(
-            f"traces.otlp: {error.name} is not installed; install pilotfish[otel], or leave `traces` out"
-        ) from error
-    return otlp_traces(settings.otlp, tls=settings.tls, ratio=settings.ratio)
-
-
 class Sidecar:
-    """The serving process. `start`, then `close`; close is idempotent and safe without start."""
+    """The serving process. Call `start`, then `close`; `close` may be repeated, and needs no start."""
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path = path
@@ -78,7 +62,7 @@ class Sidecar:
         # capture -> scoring process -> board -> services
         self.board = Board(time.monotonic, lambda name: self._intakes[name].counts.sampled)
         self.link = ScoringLink(config, self._hear)
-        self._traces = _open_traces(config.traces)
+        self._traces = open_traces(config.traces)
         self._intakes: dict[str, Intake] = {}
         self.listeners = Listeners(open_incumbent)
         self._ranking = RankingService(self, self.board, max_watchers=config.serve.max_watchers)
@@ -105,14 +89,15 @@ class Sidecar:
             InvalidError: an endpoint has no upstream and its incumbent cannot be loaded.
         """
         await self._apply()
-        await self.link.start()
         self._server = self._grpc_server()
         try:
             self.grpc_port = self._server.add_insecure_port(self._serve.grpc)
         except RuntimeError as error:
             raise UnavailableError(
-                f"serve.grpc: cannot listen on {self._serve.grpc}; end what listens there, or change it"
+                f"serve.grpc: cannot listen on {self._serve.grpc}; stop what listens there, or change "
+                "the address"
             ) from error
+        await self.link.start()
         await self._server.start()
         await self.http.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -142,26 +127,26 @@ class Sidecar:
         log.info("stopped")
 
     def intake(self, endpoint: str) -> Intake:
-        """The sampler and accounting of an endpoint, or NotFoundError."""
+        """Returns the sampler and accounting of an endpoint; raises NotFoundError."""
         self._desired.endpoint(endpoint)
         return self._intakes[endpoint]
 
     def endpoint(self, name: str) -> Endpoint:
-        """An endpoint with all its candidates, or NotFoundError."""
+        """Returns the endpoint with all its candidates; raises NotFoundError."""
         return self._desired.endpoint(name)
 
     def configured(self, endpoint: str) -> frozenset[str]:
-        """Names of the candidates that stand in the file."""
+        """Returns the names of the candidates that the file lists."""
         return self._desired.configured(endpoint)
 
     def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> int:
-        """Adds a candidate and returns the generation that has it, or InvalidError."""
+        """Adds a candidate and returns the first generation that has it; raises InvalidError."""
         self._desired.register(endpoint, name=name, profile=profile, onnx=onnx)
         log.info("candidate registered", endpoint=endpoint, candidate=name)
         return self.link.desire(self._desired.config)
 
     def remove(self, endpoint: str, name: str) -> None:
-        """Removes a candidate, or InvalidError."""
+        """Removes a candidate; raises InvalidError or NotFoundError."""
         self._desired.remove(endpoint, name)
         self.link.desire(self._desired.config)
         log.info("candidate removed", endpoint=endpoint, candidate=name)
@@ -173,7 +158,7 @@ class Sidecar:
         log.info("models discovered", endpoint=endpoint, models=len(found))
         if left_out:
             log.warning(
-                "models that cannot be candidates: no room, an odd name, or one that is taken",
+                "models cannot be candidates: there is no room, or the name is invalid or taken",
                 endpoint=endpoint,
                 models=len(left_out),
                 first=left_out[:_FEW],
@@ -197,7 +182,7 @@ class Sidecar:
         self.link.desire(self._desired.config)
 
     def _intake_for(self, endpoint: Endpoint) -> Intake:
-        """The endpoint's intake; one that exists keeps its counts."""
+        """Returns the endpoint's intake; an intake that exists keeps its counts."""
         sample = endpoint.sample
         intake = self._intakes.get(endpoint.name) or Intake(
             endpoint.name,
@@ -268,7 +253,9 @@ class Sidecar:
             self._reload_failures += 1
             self._refused = True
             log.warning(
-                "configuration refused; the old one stays in force", path=str(self._path), why=str(error)
+                "configuration refused; the previous configuration stays in force",
+                path=str(self._path),
+                why=str(error),
             )
             return
         self._reloads += 1

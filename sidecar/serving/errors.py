@@ -1,4 +1,4 @@
-"""The one place that maps errors to gRPC status."""
+"""Maps errors to gRPC status codes; no other module does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CODES: tuple[tuple[type[PilotfishError], grpc.StatusCode], ...] = (
 
 
 def status_of(error: PilotfishError) -> grpc.StatusCode:
-    """The status that tells a caller what can be done about an error."""
+    """Returns the status code that tells a caller whether to change the call or to try again."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), grpc.StatusCode.INTERNAL)
 
 
@@ -45,7 +45,7 @@ def answers(
 def streams(
     method: Callable[[Request, Context], AsyncIterator[Response]],
 ) -> Callable[[Request, Context], AsyncIterator[Response]]:
-    """The same for a method that answers with a stream."""
+    """Ends a streaming call with the status of the error that its method raises."""
 
     @functools.wraps(method)
     async def guarded(request: Request, context: Context) -> AsyncIterator[Response]:

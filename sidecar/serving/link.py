@@ -1,4 +1,4 @@
-"""The serving process's end of the pipes: starts the scoring process, feeds it, hears its reports."""
+"""Starts the scoring process, sends it samples, and receives its reports."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class ScoringLink:
         self._desired = b""
         self._generation = 0
         self._process: asyncio.subprocess.Process | None = None
+        self._pipe: asyncio.WriteTransport | None = None
         self._task: asyncio.Task[None] | None = None
         self._silence_s = silence_s
         self.restarts = 0
@@ -57,35 +58,34 @@ class ScoringLink:
 
     @property
     def running(self) -> bool:
-        """Whether a scoring process is there to take items."""
+        """Tells whether a scoring process runs and takes items."""
         return self._process is not None
 
     @property
     def process_id(self) -> int | None:
-        """Of the scoring process, while there is one."""
+        """Returns the process id of the scoring process, or None if it does not run."""
         return self._process.pid if self._process else None
 
     @property
     def queued_bytes(self) -> int:
-        """What waits for the scoring process in memory."""
-        pipe = self._process.stdin if self._process else None
-        return pipe.transport.get_write_buffer_size() if pipe else 0
+        """Returns how many bytes wait in memory for the scoring process."""
+        return self._pipe.get_write_buffer_size() if self._pipe else 0
 
     def desire(self, config: Config) -> int:
         """Tells the scoring process what to be, now and after every restart; returns the generation."""
         self._generation += 1
         desired = scoring_pb2.Desired(generation=self._generation, config_json=config.model_dump_json())
         self._desired = frame(scoring_pb2.Instruction(desired=desired).SerializeToString())
-        if self._process and self._process.stdin:
-            self._process.stdin.write(self._desired)
+        if self._pipe:
+            self._pipe.write(self._desired)
         return self._generation
 
     def offer(self, instruction: bytes) -> bool:
         """Hands over a serialised Instruction; False when the queue is full or nobody is there."""
-        pipe = self._process.stdin if self._process else None
+        pipe = self._pipe
         if pipe is None or pipe.is_closing():
             return False
-        if pipe.transport.get_write_buffer_size() + len(instruction) > self._scoring.queue:
+        if pipe.get_write_buffer_size() + len(instruction) > self._scoring.queue:
             return False
         pipe.write(frame(instruction))
         return True
@@ -126,41 +126,61 @@ class ScoringLink:
 
     async def _run(self) -> str:
         """One life of a scoring process; tells how it ended."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # nothing of the working directory is imported
-            "-m",
-            "sidecar.scoring",
-            f"--cpu-share={self._scoring.cpu_share}",
-            f"--priority={self._scoring.priority}",
-            f"--log-level={self._log.level}",
-            f"--log-format={self._log.format}",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # One thread for matrix products: the budget is a share of one core.
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        self._process = process
-        _widen(process)
+        process, pipe = await self._started()
+        self._process, self._pipe = process, pipe
         log.info("scoring process started", process=process.pid)
         try:
-            if process.stdin is None or process.stdout is None:
-                raise RuntimeError("a subprocess with pipes has them")
-            process.stdin.write(self._desired)
+            if process.stdout is None:
+                raise RuntimeError("the scoring process was started without a pipe for its reports")
+            pipe.write(self._desired)
             with contextlib.suppress(asyncio.IncompleteReadError):
                 while True:
                     (length,) = LENGTH.unpack(await self._heard(process, process.stdout, LENGTH.size))
                     self._tell(await self._heard(process, process.stdout, length))
             return f"exit code {await process.wait()}"
         except TimeoutError:
-            log.error("scoring process gave no sign of life; it is ended", silent_s=self._silence_s)  # noqa: TRY400 - the time is all there is to tell
+            log.error("scoring process gave no sign of life and is killed", silent_s=self._silence_s)  # noqa: TRY400 - the time is all there is to tell
             process.kill()
             await process.wait()
             return f"it gave no sign of life for {self._silence_s:g} s"
         finally:
-            self._process = None
+            self._process = self._pipe = None
+            # A closed pipe ends the process.
+            if not pipe.is_closing():
+                pipe.abort()
             if process.returncode is None:
                 await _end(process)
+
+    async def _started(self) -> tuple[asyncio.subprocess.Process, asyncio.WriteTransport]:
+        """Starts a scoring process; returns it with the pipe that it reads."""
+        # uvloop would give the process a socket, which holds a fifth of what a pipe can.
+        read_end, write_end = os.pipe()
+        pipe = os.fdopen(write_end, "wb", buffering=0)
+        try:
+            # Whatever gathers until the process reads fits into the pipe, so that the loop need not wake.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # nothing of the working directory is imported
+                "-m",
+                "sidecar.scoring",
+                f"--cpu-share={self._scoring.cpu_share}",
+                f"--priority={self._scoring.priority}",
+                f"--log-level={self._log.level}",
+                f"--log-format={self._log.format}",
+                stdin=read_end,
+                stdout=asyncio.subprocess.PIPE,
+                # One thread for matrix products: the budget is a share of one core.
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            )
+            transport, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, pipe)
+        except BaseException:
+            pipe.close()
+            raise
+        finally:
+            os.close(read_end)
+        return process, transport
 
     async def _heard(
         self, process: asyncio.subprocess.Process, pipe: asyncio.StreamReader, size: int
@@ -194,7 +214,7 @@ class ScoringLink:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What the kernel says of a process.
+    """The kernel's view of a process.
 
     Attributes:
         runnable: whether it runs or waits for the processor.
@@ -232,18 +252,8 @@ def _activity(process_id: int) -> Activity | None:
     return Activity(fields[0] == "R", (int(fields[11]) + int(fields[12])) / _TICKS_PER_S)
 
 
-def _widen(process: asyncio.subprocess.Process) -> None:
-    """Lets the pipe hold what gathers until the scoring process reads, so that the loop need not wake."""
-    pipe = process.stdin.transport.get_extra_info("pipe") if process.stdin else None
-    if pipe is not None:
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Closes the pipe, which ends the process; one that hangs is killed."""
-    if process.stdin:
-        process.stdin.transport.abort()
+    """Waits for a process whose pipe was closed; kills it if it does not end in time."""
     try:
         await asyncio.wait_for(process.wait(), _STOP_S)
     except TimeoutError:

@@ -6,6 +6,8 @@ import asyncio
 import signal
 from pathlib import Path
 
+import uvloop
+
 from sidecar.config import load_config
 from sidecar.serving.app import Sidecar
 from sidecar.telemetry.logs import configure_logs
@@ -19,7 +21,7 @@ def serve(*, config: Path) -> None:
     """
     settings = load_config(config)
     configure_logs(settings.log.level, settings.log.format)
-    asyncio.run(_serve(Sidecar(config, settings)))
+    uvloop.run(_serve(Sidecar(config, settings)))
 
 
 async def _serve(sidecar: Sidecar) -> None:
@@ -32,7 +34,7 @@ async def _serve(sidecar: Sidecar) -> None:
 
 
 def told_to_stop() -> asyncio.Event:
-    """Is set by SIGTERM or SIGINT."""
+    """Returns an event that SIGTERM or SIGINT sets."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

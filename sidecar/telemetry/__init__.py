@@ -1,1 +1,1 @@
-"""Logs and traces. Payloads appear in neither."""
+"""Logs and traces. No payload appears in them."""

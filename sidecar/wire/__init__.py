@@ -1,1 +1,1 @@
-"""What crosses a process: the frames of the pipe, rankings as messages, the V2 protocol."""
+"""What crosses the border of a process: frames of the pipe, rankings as messages, the V2 protocol."""

@@ -11,7 +11,7 @@ _CHUNK = 1 << 20
 
 
 def frame(message: bytes) -> bytes:
-    """Puts the length in front."""
+    """Returns the message with its length in front."""
     return LENGTH.pack(len(message)) + message
 
 

@@ -189,11 +189,12 @@ def read_preference(
     """
     read = {one.name: _direction(one, directions) for one in message.objectives}
     if len(read) < len(message.objectives):
-        raise InvalidError("preference: an objective stands there twice")
+        raise InvalidError("preference: an objective is listed twice; remove one entry")
     wanted = read or default.directions
     if message.order not in ranking_pb2.Order.values():
         raise InvalidError(
-            f"preference: there is no order {message.order}; there is {', '.join(ranking_pb2.Order.keys())}"
+            f"preference: order {message.order} is not known; choose one of "
+            f"{', '.join(ranking_pb2.Order.keys())}"
         )
     value = default.value
     if message.lexicographic:
@@ -222,10 +223,10 @@ def _direction(one: ranking_pb2.Objective, directions: Mapping[str, int]) -> int
     known = directions.get(one.name)
     if said is None and known is None:
         raise InvalidError(
-            f"preference: objective {one.name!r} is not one of {', '.join(directions)}: say its direction"
+            f"preference: objective {one.name!r} is not one of {', '.join(directions)}: set its direction"
         )
     if said is not None and known is not None and said != known:
-        raise InvalidError(f"preference: objective {one.name!r} has the other direction: leave it out")
+        raise InvalidError(f"preference: objective {one.name!r} has a fixed direction: leave it out")
     return said or known or 0
 
 
@@ -286,7 +287,7 @@ def _estimate(estimate: Estimate | None) -> ranking_pb2.Estimate | None:
 
 
 def read_estimate(message: ranking_pb2.Estimate) -> Estimate:
-    """The estimate that a message carries."""
+    """Reads the estimate from a message."""
     return Estimate(message.value, message.low, message.high, message.level)
 
 

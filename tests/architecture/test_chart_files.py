@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 import yaml
 
 from helm import readme
+from sidecar.config.schema import RESTART_SECTIONS
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "pilotfish"
@@ -47,6 +49,24 @@ def test_drift_is_caught(module: str, file: str, old: str, new: str, tmp_path: P
     result = check(module, tmp_path)
     assert result.returncode == 1
     assert "run `make helm`" in result.stderr
+
+
+def test_the_pod_is_replaced_for_every_section_that_a_reload_refuses() -> None:
+    # The running process refuses a change of these sections, so the chart must start a new one.
+    template = (CHART / "templates" / "deployment.yaml").read_text()
+    assert 'pilotfish/restarts-on: {{ include "pilotfish.restartsOn" . }}' in template
+    definition = (CHART / "templates" / "_restart.tpl").read_text()
+    assert re.findall(r'"(\w+)"', definition.partition("pick")[2]) == list(RESTART_SECTIONS)
+    assert "traces" in RESTART_SECTIONS
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["helm/pilotfish/values.yaml", "helm/pilotfish/README.md", "helm/RUNBOOK.md", "docs/guides/operate.md"],
+)
+def test_documents_name_the_sections_that_need_a_restart(path: str) -> None:
+    *most, last = (f"`{name}`" for name in RESTART_SECTIONS)
+    assert f"{', '.join(most)} or {last}" in (ROOT / path).read_text()
 
 
 def test_the_table_has_every_value_with_its_comment_and_default() -> None:

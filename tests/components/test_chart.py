@@ -104,8 +104,16 @@ def test_only_what_the_process_cannot_take_replaces_the_pod(tmp_path: Path) -> N
     first = template_of()
     values["config"]["endpoints"][0]["sample"] = {"fraction": 0.5}
     assert template_of() == first
-    values["config"]["log"] = {"level": "debug"}
-    assert template_of() != first
+    for section, change in (
+        ("serve", {"grace": 5}),
+        ("scoring", {"cpu_share": 1}),
+        ("log", {"level": "debug"}),
+        ("traces", {"otlp": "collector:4317"}),
+    ):
+        values["config"][section] = change
+        changed = template_of()
+        assert changed != first, section
+        first = changed
 
 
 @pytest.mark.parametrize("name", CI)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from sidecar.serving.capture.core.intake import Sampling
+from sidecar.wire.reasons import RejectReason
 from sidecar.wire.v2.codec import decode_observation
-from sidecar.wire.v2.elements import RejectReason, UnreadableError
+from sidecar.wire.v2.elements import UnreadableError
 from tests.support.capture_ways import SEGMENT_KEY, WAYS, Call, Way
 
 INPUTS = {

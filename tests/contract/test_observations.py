@@ -12,8 +12,9 @@ from tritonclient.grpc import service_pb2
 
 from sidecar.core.tensors import Array
 from sidecar.serving.incumbent.server import encode_response
+from sidecar.wire.reasons import RejectReason
 from sidecar.wire.v2.codec import decode_observation, decode_response
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, datatype_of, to_raw
+from sidecar.wire.v2.elements import UnreadableError, datatype_of, to_raw
 
 Arrays = Mapping[str, Array]
 
@@ -160,7 +161,7 @@ def test_contents_that_contradict_their_tensors() -> None:
 
 
 def test_bytes_that_are_no_message() -> None:
-    with pytest.raises(UnreadableError, match="not a ModelInferRequest"):
+    with pytest.raises(UnreadableError, match="no ModelInferRequest"):
         decode_observation(scoring_pb2.Observation(v2_request=b"\xff"))
-    with pytest.raises(UnreadableError, match="not a ModelInferResponse"):
+    with pytest.raises(UnreadableError, match="no ModelInferResponse"):
         decode_response(b"\xff")

@@ -10,6 +10,7 @@ from docs.generate import PAGES, write
 from sidecar.config import Config
 from sidecar.estimation.measures.table import MEASURES
 from sidecar.tools.cli import app
+from sidecar.wire.reasons import DropReason, RejectReason
 
 
 def test_every_key_of_the_configuration_is_there() -> None:
@@ -53,6 +54,12 @@ def test_every_state_is_there() -> None:
         value.name.removeprefix("STATE_") for value in ranking_pb2.State.DESCRIPTOR.values if value.number
     ]
     assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")] == states
+
+
+def test_every_reason_is_there() -> None:
+    page = PAGES["reasons.md"]()
+    for reason in (*DropReason, *RejectReason):
+        assert f"| `{reason}` | {reason.meaning}" in page
 
 
 def test_metrics_have_types_labels_and_meanings() -> None:

@@ -113,7 +113,10 @@ def test_a_fraction_that_is_none_is_told(
         ("--upstream triton:8001", "digits, letters listen on addresses of their own: say --endpoint"),
         ("--upstream triton:8001 --endpoint digits", "name with --listen HOST:PORT"),
         ("--upstream triton:8001 --capture mirror --istio", "name Pilotfish's with --pilotfish HOST:9001"),
-        ("--upstream triton --endpoint digits --listen 0.0.0.0:1", "--upstream: write HOST:PORT"),
+        (
+            "--upstream triton --endpoint digits --listen 0.0.0.0:1",
+            "--upstream: 'triton' is not an address; write HOST:PORT",
+        ),
         ("--upstream a:1 --endpoint digits --listen a:1 --ready a:2", "--ready asks Envoy's admin page: add"),
         ("--upstream a:1 --endpoint letters --capture mirror", "endpoint 'letters' has no `mirror` capture"),
         ("--upstream a:1 --endpoint letters --istio --workload triton", "write LABEL=VALUE, like app=triton"),

@@ -55,7 +55,7 @@ def test_check_says_ok_or_all_faults(folder: Path) -> None:
     bad = pilotfish("check", "--config", write(folder, broken))
     assert bad.returncode == 1
     assert "did you mean 'sample'?" in bad.stdout
-    assert "'nobody' is no candidate" in bad.stdout
+    assert "'nobody' is not a candidate" in bad.stdout
     assert "write HOST:PORT" in bad.stdout
     # The candidates are opened all the same.
     assert "gone.onnx" in bad.stdout

@@ -128,9 +128,9 @@ def test_a_callers_preference_changes_the_answer(folder: Path, digits_models: Di
         assert names(get(sidecar)) == ["upright", "rotated"]
 
         for preference, said in (
-            (ranking_pb2.Preference(objectives=[ranking_pb2.Objective(name="beauty")]), "say its direction"),
-            (ranking_pb2.Preference(objectives=[ACCURACY, ACCURACY]), "stands there twice"),
-            (ranking_pb2.Preference(order=99), "there is no order 99"),  # type: ignore[arg-type]
+            (ranking_pb2.Preference(objectives=[ranking_pb2.Objective(name="beauty")]), "set its direction"),
+            (ranking_pb2.Preference(objectives=[ACCURACY, ACCURACY]), "is listed twice"),
+            (ranking_pb2.Preference(order=99), "order 99 is not known"),  # type: ignore[arg-type]
             (
                 ranking_pb2.Preference(
                     objectives=[ranking_pb2.Objective(name="accuracy", weight=1e-9), BY_COST]

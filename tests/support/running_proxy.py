@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+import uvloop
 from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.serving.capture.core.copies import CopyServer
@@ -64,7 +65,7 @@ class RunningCapture(Generic[Capture_co]):
         }
         self.capture = make(self.intakes)
         self.address = ""
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
     def __enter__(self) -> Self:

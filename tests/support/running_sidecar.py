@@ -14,6 +14,7 @@ from typing import Any, Self
 import grpc
 import numpy as np
 import tritonclient.grpc as triton
+import uvloop
 import yaml
 from pilotfish.v1 import (
     candidate_pb2_grpc,
@@ -97,7 +98,7 @@ class RunningSidecar:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.sidecar = Sidecar(path, load_config(path))
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def __enter__(self) -> Self:

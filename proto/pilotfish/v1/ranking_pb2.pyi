@@ -28,42 +28,42 @@ class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_State.ValueType
     DESCRIPTOR: _descriptor.EnumDescriptor
     STATE_UNSPECIFIED: _State.ValueType  # 0
     STATE_OK: _State.ValueType  # 1
-    """The estimate stands within its stated assumptions."""
+    """The estimate holds under its stated assumptions."""
     STATE_TIED: _State.ValueType  # 2
     """The leading candidates cannot be told apart on this traffic."""
     STATE_NEAR_CHANCE: _State.ValueType  # 3
-    """The candidates agree hardly more than chance would let them."""
+    """The candidates agree hardly more often than by chance."""
     STATE_INSUFFICIENT_DATA: _State.ValueType  # 4
     """Too few items for an estimate."""
     STATE_OUT_OF_SUPPORT: _State.ValueType  # 5
-    """The traffic lies outside what the candidate was trained on."""
+    """The traffic differs from everything that the candidate was trained on."""
     STATE_UNAVAILABLE: _State.ValueType  # 6
     """The candidate gives no answers; the reason says why."""
     STATE_STALE: _State.ValueType  # 7
     """The newest ranking is older than the endpoint's stale_after."""
     STATE_BREAKS_CONSTRAINT: _State.ValueType  # 8
-    """The candidate breaks a constraint; of a ranking: every candidate does."""
+    """The candidate breaks a constraint. A ranking has this state if every candidate breaks one."""
 
 class State(_State, metaclass=_StateEnumTypeWrapper):
     """What is known about a ranking, or about one candidate in it."""
 
 STATE_UNSPECIFIED: State.ValueType  # 0
 STATE_OK: State.ValueType  # 1
-"""The estimate stands within its stated assumptions."""
+"""The estimate holds under its stated assumptions."""
 STATE_TIED: State.ValueType  # 2
 """The leading candidates cannot be told apart on this traffic."""
 STATE_NEAR_CHANCE: State.ValueType  # 3
-"""The candidates agree hardly more than chance would let them."""
+"""The candidates agree hardly more often than by chance."""
 STATE_INSUFFICIENT_DATA: State.ValueType  # 4
 """Too few items for an estimate."""
 STATE_OUT_OF_SUPPORT: State.ValueType  # 5
-"""The traffic lies outside what the candidate was trained on."""
+"""The traffic differs from everything that the candidate was trained on."""
 STATE_UNAVAILABLE: State.ValueType  # 6
 """The candidate gives no answers; the reason says why."""
 STATE_STALE: State.ValueType  # 7
 """The newest ranking is older than the endpoint's stale_after."""
 STATE_BREAKS_CONSTRAINT: State.ValueType  # 8
-"""The candidate breaks a constraint; of a ranking: every candidate does."""
+"""The candidate breaks a constraint. A ranking has this state if every candidate breaks one."""
 Global___State: _TypeAlias = State  # noqa: Y015
 
 class _Order:
@@ -73,7 +73,7 @@ class _Order:
 class _OrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ORDER_UNSPECIFIED: _Order.ValueType  # 0
-    """The endpoint's."""
+    """The order of the endpoint's configuration."""
     ORDER_EXPECTED_REGRET: _Order.ValueType  # 1
     """Lexicographic: how often a candidate is better than the others, for nothing is traded."""
     ORDER_P_BEST: _Order.ValueType  # 2
@@ -83,7 +83,7 @@ class _OrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order.ValueType
 class Order(_Order, metaclass=_OrderEnumTypeWrapper): ...
 
 ORDER_UNSPECIFIED: Order.ValueType  # 0
-"""The endpoint's."""
+"""The order of the endpoint's configuration."""
 ORDER_EXPECTED_REGRET: Order.ValueType  # 1
 """Lexicographic: how often a candidate is better than the others, for nothing is traded."""
 ORDER_P_BEST: Order.ValueType  # 2
@@ -162,27 +162,27 @@ class RankedCandidate(_message.Message):
     state: Global___State.ValueType
     reason: _builtins.str
     p_best: _builtins.float
-    """Probability of being worth most of all ranked candidates, by the preference of the ranking."""
+    """Probability that the candidate is the best of all ranked candidates, by the ranking's preference."""
     incumbent: _builtins.bool
     recommended: _builtins.bool
-    """The one to serve: changes only on evidence that was gathered over rounds."""
+    """True for the candidate to serve. It changes only on evidence that was gathered over rounds."""
     expected_regret: _builtins.float
-    """What serving it is expected to lose to the best one, in the unit of the first objective."""
+    """Expected loss of serving this candidate instead of the best, in the first objective's unit."""
     p_nondominated: _builtins.float
-    """Probability that no other candidate is at least as good in everything and better in something."""
+    """Probability that no other candidate is as good in all objectives and better in one."""
     p_feasible: _builtins.float
-    """Probability that it keeps all constraints; absent without any."""
+    """Probability that the candidate keeps all constraints; absent if there are none."""
     @_builtins.property
     def accuracy(self) -> Global___Estimate:
         """Estimated accuracy on the window's items, a ratio."""
 
     @_builtins.property
     def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedEstimate]:
-        """What is known of all that counts or is bounded, accuracy too, by name."""
+        """Estimates of all objectives and constrained quantities by name, including accuracy."""
 
     @_builtins.property
     def efficiency(self) -> Global___Estimate:
-        """Share of its costs at which another candidate would do as well; 1: none would at less."""
+        """Share of its costs at which another candidate would do as well; 1: no candidate is cheaper."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class NamedEstimate(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The unit ends the name."""
+    """The name ends with the unit."""
     @_builtins.property
     def value(self) -> Global___Estimate: ...
     def __init__(
@@ -258,7 +258,7 @@ Global___NamedEstimate: _TypeAlias = NamedEstimate  # noqa: Y015
 
 @_typing.final
 class Preference(_message.Message):
-    """What counts, and how it puts the candidates in order."""
+    """The objectives of a ranking, and how they order the candidates."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -268,10 +268,10 @@ class Preference(_message.Message):
     LEXICOGRAPHIC_FIELD_NUMBER: _builtins.int
     order: Global___Order.ValueType
     lexicographic: _builtins.bool
-    """A later objective counts only where those before differ by no more than their tolerance."""
+    """True: an objective counts only if the objectives before it differ by no more than their tolerance."""
     @_builtins.property
     def objectives(self) -> _containers.RepeatedCompositeFieldContainer[Global___Objective]:
-        """The most important first; regret is in its unit."""
+        """The objectives, the most important first. Regret is in the first objective's unit."""
 
     @_builtins.property
     def constraints(self) -> _containers.RepeatedCompositeFieldContainer[Global___Constraint]: ...
@@ -302,7 +302,7 @@ class Objective(_message.Message):
     name: _builtins.str
     """accuracy, latency_p50_s, latency_p99_s, throughput_per_s, energy_j, memory_bytes, or a declared one."""
     direction: Global___Direction.ValueType
-    """Needed for a name that the endpoint's configuration does not know."""
+    """The direction. It is needed if the endpoint's configuration does not know the name."""
     weight: _builtins.float
     """Absent: 1 for the first objective, 0.07 for others: what doubles one of them must change the first
     by about 5 % to be worth it.
@@ -329,7 +329,7 @@ Global___Objective: _TypeAlias = Objective  # noqa: Y015
 
 @_typing.final
 class Constraint(_message.Message):
-    """A bound that a candidate must keep; one that breaks it is listed last."""
+    """A bound that a candidate must keep. A candidate that breaks it is ranked last."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -341,7 +341,7 @@ class Constraint(_message.Message):
     at_most: _builtins.float
     at_least: _builtins.float
     probability: _builtins.float
-    """With which it must hold; absent: 0.9."""
+    """Probability with which the bound must hold; absent: 0.9."""
     def __init__(
         self,
         *,
@@ -371,7 +371,7 @@ Global___Constraint: _TypeAlias = Constraint  # noqa: Y015
 
 @_typing.final
 class Recommendation(_message.Message):
-    """The candidate to serve, and what speaks against it."""
+    """The candidate to serve, and the evidence for another candidate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -382,9 +382,9 @@ class Recommendation(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     candidate: _builtins.str
     challenger: _builtins.str
-    """The candidate that most evidence speaks for; empty where there is no other."""
+    """The other candidate with the most evidence; empty if there is no other candidate."""
     evidence: _builtins.float
-    """Of the evidence that a change takes, on the scale of its logarithm; 1: enough."""
+    """Share of the evidence that a change needs, on a logarithmic scale; 1: the evidence is enough."""
     since_round: _builtins.int
     """The round in which the candidate was recommended first."""
     reason: _builtins.str
@@ -419,7 +419,7 @@ class Drift(_message.Message):
     TOP_CHANGED_FIELD_NUMBER: _builtins.int
     OVERTAKINGS_FIELD_NUMBER: _builtins.int
     round: _builtins.int
-    """The earlier ranking."""
+    """Round of the earlier ranking."""
     kendall_tau: _builtins.float
     """Kendall's tau-b of the candidates ranked in both; absent where it is not defined."""
     overlap: _builtins.float
@@ -500,12 +500,12 @@ class Segment(_message.Message):
     rule: _builtins.str
     """How items are assigned to it, in words."""
     share: _builtins.float
-    """Of the window's items, a ratio."""
+    """Share of the window's items in the segment, a ratio."""
     items: _builtins.int
     state: Global___State.ValueType
     reason: _builtins.str
     top_candidate: _builtins.str
-    """Its first candidate of rank 1; empty where none is ranked."""
+    """The first candidate of rank 1; empty if no candidate is ranked."""
     def __init__(
         self,
         *,
@@ -550,7 +550,7 @@ class Ranking(_message.Message):
     state: Global___State.ValueType
     reason: _builtins.str
     segment: _builtins.str
-    """The segment whose items alone were ranked; empty: the whole window."""
+    """The segment whose items were ranked; empty: the whole window."""
     @_builtins.property
     def made_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -559,15 +559,15 @@ class Ranking(_message.Message):
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
-        """Of the whole window: what it was weighed from, largest first. Empty where it was not split."""
+        """The segments of the whole window, the largest first; empty if the window is not split."""
 
     @_builtins.property
     def preference(self) -> Global___Preference:
-        """What put the candidates in order."""
+        """The preference that ordered the candidates."""
 
     @_builtins.property
     def recommendation(self) -> Global___Recommendation:
-        """The following are of the whole window, by the endpoint's own preference."""
+        """The following fields describe the whole window and the endpoint's own preference."""
 
     @_builtins.property
     def since_previous(self) -> Global___Drift: ...
@@ -609,10 +609,10 @@ class GetRankingRequest(_message.Message):
     PREFERENCE_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     segment: _builtins.str
-    """One that Ranking.segments names; empty: the whole window."""
+    """A segment that Ranking.segments names; empty: the whole window."""
     @_builtins.property
     def preference(self) -> Global___Preference:
-        """Absent: the endpoint's. Its empty parts are the endpoint's too."""
+        """Absent: the endpoint's preference. Fields that are not set have the endpoint's values."""
 
     def __init__(
         self,
@@ -734,7 +734,7 @@ class MeasureValue(_message.Message):
     reason: _builtins.str
     @_builtins.property
     def value(self) -> Global___Estimate:
-        """Absent where the measure could not be computed: reason says why."""
+        """Absent if the measure could not be computed; the reason says why."""
 
     def __init__(
         self,
@@ -756,7 +756,7 @@ Global___MeasureValue: _TypeAlias = MeasureValue  # noqa: Y015
 
 @_typing.final
 class FeatureShift(_message.Message):
-    """A feature whose values left what the candidate was trained on."""
+    """A feature whose live values differ from the candidate's training data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -768,7 +768,7 @@ class FeatureShift(_message.Message):
     divergence: _builtins.float
     """Jensen-Shannon divergence between the window and the source, nats."""
     threshold: _builtins.float
-    """The same between the source's own partitions and the source, its 95 % quantile."""
+    """95 % quantile of the same divergence between the source's own partitions and the source."""
     outside_range: _builtins.float
     """Share of the window's values outside the source's range."""
     def __init__(
@@ -897,7 +897,7 @@ class ListRevisionsRequest(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     count: _builtins.int
-    """At most; 0: all that are kept."""
+    """Largest number of revisions; 0: all that are kept."""
     def __init__(
         self,
         *,

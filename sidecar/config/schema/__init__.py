@@ -24,7 +24,7 @@ from sidecar.config.schema.runners.onnx import Onnx
 from sidecar.config.schema.runners.section import RunnerSection
 from sidecar.config.schema.runners.v2 import V2, Tls
 from sidecar.config.schema.section import is_name
-from sidecar.config.schema.whole import Config
+from sidecar.config.schema.whole import RESTART_SECTIONS, Config
 from sidecar.config.schema.window import Input, Output, Sample, Segments, Window
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "FED_BY_ENVOY",
     "MAX_CANDIDATES",
     "PATHS",
+    "RESTART_SECTIONS",
     "RUNNERS",
     "V2",
     "Candidate",

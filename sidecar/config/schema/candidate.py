@@ -1,4 +1,4 @@
-"""The models that could serve: what runs them, what they cost, where more of them are found.
+"""The models that could serve: what runs them, what they cost, which servers have more of them.
 
 `Candidate` is also the table of runners as everybody but the scoring process needs it: a row is a field whose
 class is a `RunnerSection`. A runner is two halves as a capture is, for the reasons that
@@ -38,34 +38,40 @@ _MODEL_NAME = "{model}"
 
 
 class Performance(Section):
-    """What the candidate costs to serve here."""
+    """How the candidate's serving costs are predicted."""
 
-    model: FilePath = Field(description="written by `pilotfish perf fit`; relative to the configuration file")
+    model: FilePath = Field(
+        description="performance model, written by `pilotfish perf fit`; relative to the configuration file"
+    )
     configuration: dict[str, bool | int | float | str] = Field(
         default_factory=dict,
-        description="options that it is served with; those not named have the model's defaults",
+        description="options that the candidate is served with; default of an option: the performance "
+        "model's",
     )
 
 
-def _plain_value(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+def _plain_value(given: Any) -> Any:  # noqa: ANN401 - raw YAML
     return given if isinstance(given, Mapping | BaseModel) else {"value": given}
 
 
 class Declared(Section):
-    """A cost or a yield that the operator knows."""
+    """The value of an objective that the operator knows."""
 
-    value: Positive = Field(description="above 0, in the unit that ends the objective's name")
+    value: Positive = Field(description="value above 0, in the unit at the end of the objective's name")
     low: Positive | None = Field(
-        default=None, description="lower end of its 90 % interval; default: the value"
+        default=None, description="lower end of the value's 90 % interval; default: the value"
     )
     high: Positive | None = Field(
-        default=None, description="upper end of its 90 % interval; default: the value"
+        default=None, description="upper end of the value's 90 % interval; default: the value"
     )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.estimate.low <= self.value <= self.estimate.high:
-            raise ValueError(f"low {self.low}, value {self.value}, high {self.high} are not in order")
+            raise ValueError(
+                f"low {self.low}, value {self.value}, high {self.high} are not in order: low <= value "
+                "<= high must hold"
+            )
         return self
 
     @property
@@ -78,21 +84,25 @@ class Declared(Section):
 class Candidate(Section):
     """A model that could serve."""
 
-    name: Name = Field(description="unique in its endpoint; letters, digits, . _ -")
+    name: Name = Field(description="name, unique in its endpoint, of letters, digits, `.`, `_` and `-`")
     profile: FilePath = Field(
-        description="built by `pilotfish profile build`; relative to the configuration file"
+        description="source profile, built by `pilotfish profile build`; relative to the configuration file"
     )
     # The table of runners; a candidate has one of them.
-    onnx: Onnx | None = Field(default=None, description="runs in the scoring process; or else `v2`")
-    v2: V2 | None = Field(default=None, description="runs behind a server; or else `onnx`")
+    onnx: Onnx | None = Field(
+        default=None, description="the scoring process runs the model; give `onnx` or `v2`"
+    )
+    v2: V2 | None = Field(default=None, description="a model server runs the model; give `onnx` or `v2`")
     performance: Performance | None = Field(
-        default=None, description="what it costs to serve here; PerformanceService.Predict answers from it"
+        default=None,
+        description="predicts what the candidate costs to serve; PerformanceService.Predict answers from it",
     )
     objectives: dict[ObjectiveName, Annotated[Declared, BeforeValidator(_plain_value, float | Declared)]] = (
         Field(
             default_factory=dict,
-            description="costs and yields that are known, by objective: a number, or value, low and high; "
-            "they come before what `performance` predicts",
+            description="known values by objective: a number, or value, low and high; they take "
+            "precedence over "
+            "what `performance` predicts",
         )
     )
 
@@ -106,7 +116,7 @@ class Candidate(Section):
     @model_validator(mode="after")
     def _one_model(self) -> Self:
         if sum(getattr(self, name) is not None for name in RUNNERS) != 1:
-            raise ValueError(f"give one of {', '.join(RUNNERS)}")
+            raise ValueError(f"give exactly one of {', '.join(RUNNERS)}")
         return self
 
     @property
@@ -136,7 +146,7 @@ RUNNERS: Final[Mapping[str, type[RunnerSection]]] = MappingProxyType(
 
 def _for_each_model(path: Path) -> Path:
     if _MODEL_NAME not in str(path):
-        raise ValueError(f"write {_MODEL_NAME} where the model's name stands in the path")
+        raise ValueError(f"the path lacks {_MODEL_NAME}: write it in place of the model's name")
     return path
 
 
@@ -146,14 +156,16 @@ class Discover(V2Server):
     models: str = Field(
         default="*",
         min_length=1,
-        description="which, with * for any characters; a candidate has its model's name",
+        description="pattern of the models' names, with * for any characters; a candidate gets its "
+        "model's name",
     )
     profiles: Annotated[FilePath, AfterValidator(_for_each_model)] = Field(
-        description=f"where their profiles are, with {_MODEL_NAME} for the model's name; relative to the "
+        description=f"path of the profiles, with {_MODEL_NAME} in place of the model's name; relative to the "
         "configuration file"
     )
     every: Seconds = Field(
-        default=5.0, description="seconds between two looks at the server's repository index, or with a unit"
+        default=5.0,
+        description="time between two reads of the server's repository index, in seconds or with a unit",
     )
 
     def candidate(self, model: str) -> Candidate:

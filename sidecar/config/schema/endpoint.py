@@ -16,24 +16,30 @@ from sidecar.config.schema.window import Input, Output, Sample, Segments, Window
 class Endpoint(Section):
     """A named stream of requests for one task."""
 
-    name: Name = Field(description="unique; callers ask for it")
-    capture: tuple[Capture, ...] = Field(default=(), description="without any, items come through Observe")
-    sample: Sample = Field(default=Sample(), description="which requests are kept")
-    input: Input = Field(default=Input(), description="what of a request the candidates are given")
-    output: Output = Field(default=Output(), description="what of the incumbent's live answer is used")
-    window: Window = Field(default=Window(), description="what is remembered of the traffic")
+    name: Name = Field(description="unique name that callers ask for")
+    capture: tuple[Capture, ...] = Field(
+        default=(),
+        description="how traffic reaches the endpoint; default: only through TrafficService.Observe",
+    )
+    sample: Sample = Field(default=Sample(), description="which requests are sampled")
+    input: Input = Field(default=Input(), description="which tensor of a request the candidates get")
+    output: Output = Field(
+        default=Output(), description="which tensor of the incumbent's live answer is used"
+    )
+    window: Window = Field(default=Window(), description="how much of the traffic is remembered")
     segments: Segments | None = Field(
         default=None,
-        description="splits the window into kinds of traffic; default: not split. A change starts it anew",
+        description="splits the window into segments; default: no segments; a change empties the window",
     )
-    incumbent: Name = Field(description="the candidate that serves now")
+    incumbent: Name = Field(description="name of the candidate that serves now")
     candidates: tuple[Candidate, ...] = Field(
-        min_length=1, max_length=MAX_CANDIDATES, description="the models that could serve"
+        min_length=1, max_length=MAX_CANDIDATES, description="models that could serve"
     )
     discover: tuple[Discover, ...] = Field(
         default=(),
         max_length=16,
-        description=f"servers whose ready models are candidates too, up to {MAX_CANDIDATES} in all",
+        description="servers whose ready models are candidates, too; an endpoint has up to "
+        f"{MAX_CANDIDATES} candidates",
     )
     ranking: Ranking = Field(default=Ranking(), description="when and how the candidates are ranked")
 
@@ -41,7 +47,9 @@ class Endpoint(Section):
     def _discovered_once(self) -> Self:
         names = [(one.url, one.models) for one in self.discover]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"discover: models {twice[0][1]!r} of {twice[0][0]} stand there twice")
+            raise ValueError(
+                f"discover: models {twice[0][1]!r} of {twice[0][0]} is listed twice; remove one entry"
+            )
         return self
 
     @model_validator(mode="after")
@@ -49,8 +57,9 @@ class Endpoint(Section):
         asking = [capture.way for capture in self.capture if capture.settings.asks_incumbent]
         for one in self.candidates if asking else ():
             if one.name == self.incumbent and not one.model.answers_live:
-                place = "is behind a server" if one.model.behind else "runs in the scoring process alone"
+                place = "runs on a server" if one.model.behind else "runs only in the scoring process"
                 raise ValueError(
-                    f"the incumbent {self.incumbent!r} {place}: name that as the {asking[0]}'s upstream"
+                    f"the incumbent {self.incumbent!r} {place}, so it cannot answer here: give the "
+                    f"{asking[0]} an upstream"
                 )
         return self

@@ -1,4 +1,4 @@
-"""Where Pilotfish answers, what it may take, and what it tells of itself."""
+"""Sections of the process itself: its addresses, the limits of scoring, its logs and traces."""
 
 from __future__ import annotations
 
@@ -11,67 +11,79 @@ from sidecar.config.units import Address, Seconds, Size
 
 
 class Serve(Section):
-    """Where Pilotfish answers. A change needs a restart."""
+    """Addresses and limits of Pilotfish's own services."""
 
     grpc: Address = Field(default="0.0.0.0:9500", description="HOST:PORT of Pilotfish's gRPC services")
     http: Address = Field(default="0.0.0.0:9400", description="HOST:PORT of /metrics, /healthz, /readyz")
     max_message_bytes: Size = Field(
-        default=4 << 20, description="bytes of a message to Pilotfish's own services, or with a unit"
+        default=4 << 20,
+        description="largest message to or from Pilotfish's own services, in bytes or with a unit",
     )
-    max_watchers: int = Field(default=1000, ge=1, description="open WatchRanking streams, at most")
+    max_watchers: int = Field(default=1000, ge=1, description="largest number of open WatchRanking streams")
     grace: Seconds = Field(
-        default=10.0, description="seconds, or with a unit, to finish open calls at shutdown"
+        default=10.0, description="time for open calls to finish at shutdown, in seconds or with a unit"
     )
 
 
 class Scoring(Section):
-    """The scoring process and what it may take. A change needs a restart."""
+    """Limits of the scoring process."""
 
-    cpu_share: float = Field(default=0.5, gt=0, le=64, description="share of one core, kept on average")
+    cpu_share: float = Field(
+        default=0.5, gt=0, le=64, description="share of one core that scoring uses at most, on average"
+    )
     priority: Literal["idle", "low"] = Field(
-        default="idle", description="idle: takes only processor time that nothing else wants; low: nice 10"
+        default="idle",
+        description="idle: scoring gets only processor time that nothing else wants; low: it runs at nice 10",
     )
     queue: Size = Field(
         default=16 << 20,
-        description="bytes, or with a unit, of sampled requests that wait for scoring, at most",
+        description="largest size of the sampled requests that wait for scoring, in bytes or with a unit",
     )
 
 
 class Interference(Section):
-    """What shadow work may do to the model servers, beside what `scoring` may take."""
+    """Limits on what shadow work does to the model servers."""
 
     latency_ratio: Annotated[Finite, Field(gt=1)] | None = Field(
         default=None,
-        description="of an endpoint's live latency beside shadow work to that in rests from it; above, "
-        "shadow work backs off; default: not watched",
+        description="largest ratio of an endpoint's live latency during shadow work to its latency in "
+        "pauses; "
+        "above it, shadow work backs off; default: the latency is not watched",
     )
     in_flight: int | None = Field(
         default=None,
         ge=1,
-        description="batches of all candidates together under way at one server, at most; default: no bound",
+        description="largest number of batches under way at one server, of all candidates; default: no limit",
     )
     bytes_per_second: Size | None = Field(
         default=None,
-        description="bytes, or with a unit, of tensors sent to one server in a second; default: no bound",
+        description="largest size of the tensors sent to one server in a second, in bytes or with a "
+        "unit; default: no limit",
     )
 
 
 class Log(Section):
-    """What is logged. Payloads never are."""
+    """What is logged. Payloads are never logged."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="the least that is told"
+        default="info", description="least severe level that is logged"
     )
-    format: Literal["json", "console"] = Field(default="json", description="for machines or for people")
+    format: Literal["json", "console"] = Field(
+        default="json", description="json: lines for programs; console: lines for people"
+    )
 
 
 class Traces(Section):
-    """Where spans of calls and rounds are sent. Needs the extra `otel`; a change needs a restart."""
+    """Where spans of calls and ranking rounds are sent. This needs the extra `otel`."""
 
     otlp: Address | None = Field(
-        default=None, description="HOST:PORT of an OpenTelemetry collector's gRPC port; default: no traces"
+        default=None,
+        description="HOST:PORT of the gRPC port of an OpenTelemetry collector; default: no traces are sent",
     )
-    tls: bool = Field(default=False, description="whether the collector is spoken to by TLS")
+    tls: bool = Field(default=False, description="true: the connection to the collector uses TLS")
     ratio: float = Field(
-        default=1.0, ge=0, le=1, description="share that is traced, where the caller has not decided"
+        default=1.0,
+        ge=0,
+        le=1,
+        description="share of the calls and rounds that is traced, 0 to 1, unless the caller has decided",
     )

@@ -27,27 +27,29 @@ def _measure(name: str) -> str:
 MeasureName = Annotated[str, AfterValidator(_measure)]
 
 
-def _named(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+def _named(given: Any) -> Any:  # noqa: ANN401 - raw YAML
     return {"name": given} if isinstance(given, str) else given
 
 
 class Objective(Section):
-    """What counts in a ranking."""
+    """A quantity that the ranking optimizes."""
 
     name: ObjectiveName = Field(
-        description=f"{', '.join(DIRECTIONS)}, or one that the candidates declare in `objectives`"
+        description=f"{', '.join(DIRECTIONS)}, or a name that the candidates declare in `objectives`"
     )
     direction: Literal["max", "min"] | None = Field(
-        default=None, description="which way is better; needed for a name that is not one of the known"
+        default=None,
+        description="max: higher is better; min: lower is better; needed only if `name` is none of the "
+        "known objectives",
     )
     weight: Finite | None = Field(
         default=None,
         ge=0,
-        description="1 for the first objective; of another one 0.07: what doubles it must change the first "
-        "by about 5 % to be worth it",
+        description="importance relative to the first objective; default: 1 for the first and 0.07 for each "
+        "other, so that halving a cost outweighs a loss of about 5 % in the first",
     )
     tolerance: Finite = Field(
-        default=0.0, ge=0, description="lexicographic only: smaller differences do not count"
+        default=0.0, ge=0, description="for `prefer: lexicographic`: smaller differences count as equal"
     )
 
     @model_validator(mode="after")
@@ -55,10 +57,11 @@ class Objective(Section):
         known = DIRECTIONS.get(self.name)
         if known is None and self.direction is None:
             raise ValueError(
-                f"objective {self.name!r} is none of {', '.join(DIRECTIONS)}: say `direction: min` or `max`"
+                f"objective {self.name!r} is none of {', '.join(DIRECTIONS)}: add `direction: min` or "
+                "`direction: max`"
             )
         if known is not None and self.direction not in (None, "max" if known > 0 else "min"):
-            raise ValueError(f"objective {self.name!r} has the other direction: leave `direction` out")
+            raise ValueError(f"objective {self.name!r} has a fixed direction: leave `direction` out")
         return self
 
     @property
@@ -67,27 +70,29 @@ class Objective(Section):
         return DIRECTIONS.get(self.name) or (1 if self.direction == "max" else -1)
 
 
-def _limit(given: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
+def _limit(given: Any) -> Any:  # noqa: ANN401 - raw YAML
     return given if isinstance(given, Mapping | BaseModel) else {"limit": given}
 
 
 class Constraint(Section):
-    """A bound that a candidate must keep."""
+    """Bounds of an objective that a candidate must keep."""
 
     limit: Finite | None = Field(
         default=None,
-        description="at most this of what should be little, at least this of what should be much",
+        description="upper bound of an objective to minimize, lower bound of an objective to maximize",
     )
     at_most: Finite | None = Field(default=None, description="upper bound")
     at_least: Finite | None = Field(default=None, description="lower bound")
-    probability: float = Field(default=0.9, gt=0, lt=1, description="with which it must hold")
+    probability: float = Field(
+        default=0.9, gt=0, lt=1, description="probability with which the bounds must hold"
+    )
 
     @model_validator(mode="after")
     def _some_bound(self) -> Self:
         if self.limit is None and self.at_most is None and self.at_least is None:
-            raise ValueError("give a number, or at_most, or at_least")
+            raise ValueError("the constraint has no bound: give a number, at_most or at_least")
         if self.limit is not None and (self.at_most is not None or self.at_least is not None):
-            raise ValueError("give either limit, or at_most and at_least")
+            raise ValueError("limit and at_most or at_least are both given: keep one of them")
         return self
 
     def bound(self, objective: str, direction: int | None) -> Bound:
@@ -100,7 +105,7 @@ class Constraint(Section):
         if self.limit is not None:
             if direction is None:
                 raise InvalidError(
-                    f"constraint {objective}: its direction is not known: say at_most or at_least"
+                    f"constraint {objective}: its direction is not known: give at_most or at_least"
                 )
             at_most, at_least = (self.limit, None) if direction < 0 else (None, self.limit)
         return Bound(objective, at_most=at_most, at_least=at_least, probability=self.probability)
@@ -109,58 +114,62 @@ class Constraint(Section):
 class Ranking(Section):
     """When and how the candidates are ranked."""
 
-    every: Seconds = Field(default=5.0, description="seconds between rankings, or with a unit: 5s, 200ms, 1m")
-    stale_after: Seconds = Field(
-        default=60.0, description="seconds, or with a unit; an older ranking says STALE"
+    every: Seconds = Field(
+        default=5.0, description="time between rankings, in seconds or with a unit: 5s, 200ms, 1m"
     )
-    min_items: int = Field(default=50, ge=2, description="fewer items say INSUFFICIENT_DATA")
+    stale_after: Seconds = Field(
+        default=60.0, description="age, in seconds or with a unit, from which a ranking is STALE"
+    )
+    min_items: int = Field(
+        default=50, ge=2, description="with fewer items in the window a ranking is INSUFFICIENT_DATA"
+    )
     objectives: tuple[Annotated[Objective, BeforeValidator(_named, str | Objective)], ...] = Field(
         default=(Objective(name="accuracy"),),
         min_length=1,
         max_length=8,
-        description="what counts, the most important first: names, or name, direction, weight, tolerance; "
-        "regret is in the unit of the first",
+        description="objectives, the most important first: names, or name, direction, weight, tolerance; "
+        "regret is in the unit of the first objective",
     )
     constraints: dict[ObjectiveName, Annotated[Constraint, BeforeValidator(_limit, float | Constraint)]] = (
         Field(
             default_factory=dict,
             description="bounds by objective: a number, or at_most, at_least, probability; a candidate that "
-            "breaks one is listed last",
+            "breaks a bound is ranked last",
         )
     )
     prefer: Literal["weights", "lexicographic"] = Field(
         default="weights",
-        description="weights: by all objectives together; lexicographic: a later one counts only where those "
-        "before differ by no more than their tolerance",
+        description="weights: all objectives count together; lexicographic: an objective counts only if the "
+        "objectives before it differ by no more than their tolerance",
     )
     order: Literal["expected_regret", "p_best", "p_nondominated", "efficiency"] = Field(
-        default="expected_regret", description="what puts the candidates in order"
+        default="expected_regret", description="quantity by which the candidates are ordered"
     )
     false_alarm: float = Field(
         default=0.05,
         gt=0,
         lt=0.5,
-        description="probability, over all rounds together, that the recommended candidate changes in vain",
+        description="probability, over all rounds together, that the recommendation changes without a reason",
     )
     tolerance: float = Field(
         default=0.05,
         ge=0,
         lt=1,
-        description="accuracy; a ranking says OK when its first candidate loses at most this to the best one "
-        "with probability 0.9",
+        description="accuracy; a ranking is OK when its first candidate loses at most this to the best "
+        "candidate with probability 0.9",
     )
     measures: tuple[MeasureName, ...] | None = Field(
         default=None,
-        description="what ExplainCandidate shows, whatever it costs; `pilotfish measures` lists all. Unset: "
-        "the default ones, without those that would take too much of a round",
+        description="measures that ExplainCandidate shows, whatever they cost; `pilotfish measures` lists "
+        "them; default: the default measures, without those that would take too much of a round",
     )
-    seed: int = Field(default=0, ge=0, description="of the bootstrap")
+    seed: int = Field(default=0, ge=0, description="seed of the bootstrap's random numbers")
 
     @model_validator(mode="after")
     def _agreed(self) -> Self:
         names = [one.name for one in self.objectives]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"objective {twice[0]!r} stands there twice")
+            raise ValueError(f"objective {twice[0]!r} is listed twice; remove one entry")
         try:
             self.preference  # noqa: B018 - raises what is wrong
         except InvalidError as error:

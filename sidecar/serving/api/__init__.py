@@ -1,1 +1,1 @@
-"""What is asked of the serving process: its gRPC services and its HTTP port."""
+"""The interfaces of the serving process: its gRPC services and its HTTP port."""

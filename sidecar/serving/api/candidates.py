@@ -22,24 +22,24 @@ class Registry(Protocol):
     """Keeps which candidates an endpoint has; `sidecar.serving.app` is it."""
 
     def endpoint(self, name: str) -> Endpoint:
-        """The endpoint with all its candidates, or NotFoundError."""
+        """Returns the endpoint with all its candidates; raises NotFoundError."""
         ...
 
     def configured(self, endpoint: str) -> frozenset[str]:
-        """Names of the candidates that come from the file."""
+        """Returns the names of the candidates that the file lists."""
         ...
 
     def register(self, endpoint: str, *, name: str, profile: Path, onnx: Path) -> int:
-        """Adds a candidate and returns the generation that has it, or InvalidError."""
+        """Adds a candidate and returns the first generation that has it; raises InvalidError."""
         ...
 
     def remove(self, endpoint: str, name: str) -> None:
-        """Removes a candidate, or InvalidError."""
+        """Removes a candidate; raises InvalidError or NotFoundError."""
         ...
 
 
 class CandidateService:
-    """A thin face of the registry."""
+    """Answers from the registry of candidates and the board."""
 
     name = "pilotfish.v1.CandidateService"
 
@@ -48,7 +48,7 @@ class CandidateService:
         self._board = board
 
     def methods(self) -> grpc.GenericRpcHandler:
-        """The service's methods, to be added to a server."""
+        """Returns the service's method table for a gRPC server."""
         return grpc.method_handlers_generic_handler(
             self.name,
             {
@@ -73,7 +73,7 @@ class CandidateService:
     async def list(
         self, request: candidate_pb2.ListCandidatesRequest, _: Context
     ) -> candidate_pb2.ListCandidatesResponse:
-        """The endpoint's candidates and what is known of each."""
+        """Lists the endpoint's candidates with their states."""
         endpoint = self._registry.endpoint(request.endpoint)
         configured = self._registry.configured(request.endpoint)
         snapshot = self._board.snapshots().get(request.endpoint)
@@ -99,7 +99,7 @@ class CandidateService:
         wanted = request.candidate
         for key in ("name", "profile_path", "onnx_path"):
             if not getattr(wanted, key):
-                raise InvalidError(f"candidate.{key} is empty")
+                raise InvalidError(f"candidate.{key} is empty; give it a value")
         generation = self._registry.register(
             request.endpoint, name=wanted.name, profile=Path(wanted.profile_path), onnx=Path(wanted.onnx_path)
         )

@@ -69,7 +69,7 @@ async def _pieces(request: Request) -> AsyncIterator[bytes]:
         async for piece in request.stream():
             yield piece
     except ClientDisconnect as error:
-        raise ConnectionError("the sender is gone") from error
+        raise ConnectionError("the sender closed its connection before its body was complete") from error
 
 
 class HttpServer:
@@ -117,7 +117,7 @@ class HttpServer:
         except OSError as error:
             raise UnavailableError(
                 f"{self._key}: cannot listen on {self._host}:{self._port}: {error}; "
-                "end what listens there, or change it"
+                "stop what listens there, or change the address"
             ) from error
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(

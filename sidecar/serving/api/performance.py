@@ -34,7 +34,7 @@ class PerformanceService:
         self._costs = Costs(shadow_threads=shadow_threads)
 
     def methods(self) -> grpc.GenericRpcHandler:
-        """The service's methods, to be added to a server."""
+        """Returns the service's method table for a gRPC server."""
         return grpc.method_handlers_generic_handler(
             self.name,
             {
@@ -49,10 +49,13 @@ class PerformanceService:
     async def predict(
         self, request: performance_pb2.PredictRequest, _: Context
     ) -> performance_pb2.PredictResponse:
-        """A candidate's costs in a configuration, measured or not."""
+        """Predicts a candidate's costs in a configuration, whether it was measured or not."""
         candidate = _find(self._endpoints.endpoint(request.endpoint), request.candidate)
         if candidate.performance is None:
-            return _unavailable("the candidate has no `performance` in the configuration: name a model there")
+            return _unavailable(
+                "the candidate has no `performance` in the configuration: add one that "
+                "names a performance model"
+            )
         snapshot = self._board.snapshots().get(request.endpoint)
         timings = snapshot.counters.shadow_timings if snapshot else {}
         timing = timings.get(candidate.name, scoring_pb2.ShadowTiming())

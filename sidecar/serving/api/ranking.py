@@ -18,7 +18,7 @@ from sidecar.wire.rankings import Occasion, ranking_message, read_preference, re
 
 
 class RankingService:
-    """Rankings leave as the bytes they were stored as: no call serialises a ranking again."""
+    """Sends rankings as the bytes that the board keeps; only a call with a preference makes new ones."""
 
     name = "pilotfish.v1.RankingService"
 
@@ -29,7 +29,7 @@ class RankingService:
         self.watchers = 0
 
     def methods(self) -> grpc.GenericRpcHandler:
-        """The service's methods, to be added to a server."""
+        """Returns the service's method table for a gRPC server."""
         return grpc.method_handlers_generic_handler(
             self.name,
             {
@@ -58,7 +58,7 @@ class RankingService:
         )
 
     async def get(self, request: ranking_pb2.GetRankingRequest, _: Context) -> bytes:
-        """The newest ranking, serialised; by the caller's preference where there is one."""
+        """Returns the newest ranking, serialised; it is decided anew if the caller gives a preference."""
         snapshot = self._board.snapshot(request.endpoint)
         if not request.HasField("preference"):
             return snapshot.response(request.segment)
@@ -67,9 +67,11 @@ class RankingService:
         return await asyncio.to_thread(_preferred, snapshot, settings, request)
 
     async def watch(self, request: ranking_pb2.WatchRankingRequest, _: Context) -> AsyncIterator[bytes]:
-        """The newest ranking, then each that differs and that the reader is in time for, serialised."""
+        """Yields the newest ranking, then each ranking that differs, serialised; a slow reader skips some."""
         if self.watchers >= self._max_watchers:
-            raise UnavailableError(f"{self.watchers} watchers already; see serve.max_watchers")
+            raise UnavailableError(
+                f"{self.watchers} watchers already; close a stream, or raise serve.max_watchers"
+            )
         self.watchers += 1
         try:
             version = 0
@@ -83,21 +85,21 @@ class RankingService:
     async def pin(
         self, request: ranking_pb2.PinBaselineRequest, _: Context
     ) -> ranking_pb2.PinBaselineResponse:
-        """Makes the newest ranking the one that drift is counted from."""
+        """Makes the newest ranking the baseline of drift."""
         self._board.snapshot(request.endpoint)
         return ranking_pb2.PinBaselineResponse(round=self._board.revisions(request.endpoint).pin())
 
     async def revisions(
         self, request: ranking_pb2.ListRevisionsRequest, _: Context
     ) -> ranking_pb2.ListRevisionsResponse:
-        """The newest revisions, newest first."""
+        """Lists the newest revisions, the newest first."""
         kept = self._board.revisions(request.endpoint).newest(request.count)
         return ranking_pb2.ListRevisionsResponse(revisions=kept)
 
     async def explain(
         self, request: ranking_pb2.ExplainCandidateRequest, _: Context
     ) -> ranking_pb2.ExplainCandidateResponse:
-        """Why a candidate has its rank."""
+        """Explains why a candidate has its rank."""
         explanations = self._board.snapshot(request.endpoint).explanations
         if request.candidate not in explanations:
             known = ", ".join(explanations)
@@ -108,7 +110,7 @@ class RankingService:
 
 
 def _preferred(snapshot: Snapshot, settings: Endpoint, request: ranking_pb2.GetRankingRequest) -> bytes:
-    """The newest ranking, decided anew."""
+    """Decides the newest ranking anew by the caller's preference."""
     own = settings.ranking.preference
     preference = read_preference(request.preference, own, {**DIRECTIONS, **own.directions})
     message = snapshot.part(request.segment)

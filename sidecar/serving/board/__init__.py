@@ -1,1 +1,1 @@
-"""The newest ranking of every endpoint, and what it was before."""
+"""The newest ranking of every endpoint, and its earlier revisions."""

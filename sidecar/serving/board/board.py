@@ -1,4 +1,4 @@
-"""The newest ranking of every endpoint, ready to be sent: immutable snapshots, swapped in whole."""
+"""The newest ranking of every endpoint, ready to be sent. A snapshot is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Endpoints(Protocol):
     """Knows what is configured; `sidecar.serving.app` is it."""
 
     def endpoint(self, name: str) -> Endpoint:
-        """The endpoint with all its candidates, or NotFoundError."""
+        """Returns the endpoint with all its candidates; raises NotFoundError."""
         ...
 
 
@@ -54,12 +54,12 @@ class Snapshot:
     prospects: Mapping[str, scoring_pb2.Prospects]
 
     def part(self, segment: str) -> ranking_pb2.Ranking:
-        """The ranking of a segment, the whole where its name is empty; raises as `response`."""
+        """Returns the ranking of a segment like `response`; raises the same errors."""
         self.response(segment)
         return self.segments[segment] if segment else self.ranking
 
     def response(self, segment: str) -> bytes:
-        """The response for a segment, for the whole where its name is empty.
+        """Returns the response for a segment; an empty name stands for the whole window.
 
         Raises:
             NotFoundError: there is no such segment.
@@ -135,7 +135,7 @@ class Board:
             place.changed.set()
 
     def hear(self, report: scoring_pb2.Report, lost: str = "") -> None:
-        """Puts a report up; one of an endpoint that is gone is ignored. A sign of life puts nothing up.
+        """Publishes a report, unless its endpoint is gone. A sign of life publishes nothing.
 
         Args:
             report: as it came.
@@ -212,7 +212,7 @@ class Board:
         return "requests come, and scoring does not answer"
 
     def snapshot(self, endpoint: str) -> Snapshot:
-        """The newest snapshot.
+        """Returns the newest snapshot.
 
         Raises:
             NotFoundError: there is no such endpoint.
@@ -220,15 +220,17 @@ class Board:
         """
         snapshot = self._place(endpoint).snapshot
         if snapshot is None:
-            raise UnavailableError(f"endpoint {endpoint!r} has no ranking yet; scoring is starting")
+            raise UnavailableError(
+                f"endpoint {endpoint!r} has no ranking yet, as scoring is starting; try again"
+            )
         return snapshot
 
     def snapshots(self) -> dict[str, Snapshot]:
-        """All that are there, by endpoint."""
+        """Returns all snapshots by endpoint."""
         return {name: place.snapshot for name, place in self._places.items() if place.snapshot}
 
     def revisions(self, endpoint: str) -> Revisions:
-        """What the endpoint's ranking was before, or NotFoundError."""
+        """Returns the endpoint's earlier rankings; raises NotFoundError."""
         return self._place(endpoint).revisions
 
     async def newer(self, endpoint: str, version: int, *, changed: bool = False) -> Snapshot:
@@ -241,7 +243,7 @@ class Board:
         while True:
             place = self._place(endpoint)
             if self._closed:
-                raise UnavailableError("Pilotfish is stopping; ask its next instance")
+                raise UnavailableError("Pilotfish is stopping; connect again to reach its next instance")
             newest = place.snapshot
             if newest is not None and (newest.changed if changed else newest.version) > version:
                 return newest

@@ -50,7 +50,7 @@ class Revisions:
         return self._baseline.round if self._baseline else 0
 
     def newest(self, count: int) -> list[ranking_pb2.Revision]:
-        """The newest revisions, newest first; all that are kept where `count` is 0."""
+        """Returns the newest revisions, the newest first; `count` 0 returns all that are kept."""
         return list(reversed(self._kept))[: count or None]
 
 

@@ -26,7 +26,7 @@ Running = TypeVar("Running", bound=Listener)
 
 
 def _nothing_changes(_listener: Listener, _settings: CaptureSection, _incumbent: str) -> None:
-    """Of a capture whose settings say only where it listens and what it samples."""
+    """Changes nothing: the settings of such a capture say only where it listens and what it samples."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""What should run: the desired state, what servers have, the captures that listen."""
+"""The desired state, the models that servers have, and the captures that listen."""

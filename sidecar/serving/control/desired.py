@@ -1,4 +1,4 @@
-"""What the sidecar should be: the configuration file, what servers have, what was changed at run time."""
+"""The desired state: the configuration file, the models of servers, and the changes at run time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from sidecar.config.candidates import joined
-from sidecar.config.schema import Candidate, Config, Endpoint, Onnx
+from sidecar.config.schema import RESTART_SECTIONS, Candidate, Config, Endpoint, Onnx
 from sidecar.core.errors import InvalidError, NotFoundError
-
-_NEEDS_RESTART = ("serve", "scoring", "log", "traces")
 
 
 class DesiredState:
@@ -58,13 +56,13 @@ class DesiredState:
         """
         changed = [
             f"{section}.{key}"
-            for section in _NEEDS_RESTART
+            for section in RESTART_SECTIONS
             for key, value in getattr(config, section)
             if value != getattr(getattr(self.file, section), key)
         ]
         if changed:
             raise InvalidError(
-                f"{', '.join(changed)}: a change needs a restart; nothing of the file was applied"
+                f"{', '.join(changed)}: a change needs a restart; nothing in the file was applied"
             )
         self.file = config
         for endpoint in config.endpoints:
@@ -95,7 +93,7 @@ class DesiredState:
         raise NotFoundError(f"no endpoint {name!r}; there are: {known}")
 
     def configured(self, endpoint: str) -> frozenset[str]:
-        """Names of the candidates that are there because the file says so."""
+        """Returns the names of the candidates that the file lists and no run-time change replaced."""
         changed = self._changes[endpoint]
         return frozenset(one.name for one in self.endpoint(endpoint).candidates if one.name not in changed)
 
@@ -108,7 +106,7 @@ class DesiredState:
         """
         known = self.endpoint(endpoint)
         if any(candidate.name == name for candidate in known.candidates):
-            raise InvalidError(f"candidate {name!r} is there already; remove it first")
+            raise InvalidError(f"candidate {name!r} exists already; remove it first")
         try:
             candidate = Candidate(
                 name=name, profile=self._inside(profile), onnx=Onnx(path=self._inside(onnx))
@@ -128,10 +126,11 @@ class DesiredState:
         """
         known = self.endpoint(endpoint)
         if name not in {candidate.name for candidate in known.candidates}:
-            raise NotFoundError(f"no candidate {name!r} in {endpoint!r}")
+            raise NotFoundError(f"no candidate {name!r} in {endpoint!r}; ListCandidates lists the names")
         if name == known.incumbent:
             raise InvalidError(
-                f"candidate {name!r} is the incumbent; name another in the configuration first"
+                f"candidate {name!r} is the incumbent and stays; make another candidate the incumbent "
+                "in the configuration first"
             )
         of_file = next(one for one in self.file.endpoints if one.name == endpoint)
         if name in {one.name for one in (*of_file.candidates, *self._found.get(endpoint, ()))}:
@@ -143,10 +142,12 @@ class DesiredState:
     def _inside(self, path: Path) -> Path:
         folder = (self.file.models or self._folder).resolve()
         if "\0" in str(path):
-            raise InvalidError("a path with a NUL character is none; name a file")
+            raise InvalidError("the path has a NUL character; give the path of a file")
         found = (folder / path).resolve()
         if not found.is_relative_to(folder):
-            raise InvalidError(f"{path} lies outside {folder}; see `models` in the configuration")
+            raise InvalidError(
+                f"{path} lies outside {folder}; put the file there, or change `models` in the configuration"
+            )
         if not found.is_file():
-            raise InvalidError(f"{path}: no such file in {folder}")
+            raise InvalidError(f"{path}: no such file in {folder}; check the path")
         return found

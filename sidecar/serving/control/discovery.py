@@ -1,6 +1,6 @@
-"""Candidates that come and go with the models of servers: asks each for its index, now and then.
+"""Finds candidates among the models of servers by reading their repository indexes at intervals.
 
-Never forgets a model because a server was not reached, or would not tell.
+A model stays known while its server is not reached or refuses to answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = structlog.get_logger("pilotfish.discovery")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Models of an index that fit the pattern; `left_out` are those with an odd name, or too many."""
+    """Matching models of an index; `left_out` has those with invalid names or beyond the limit."""
 
     models: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Discovery:
 
     @property
     def states(self) -> dict[WatchKey, tuple[IndexState, int]]:
-        """What each server said that was asked already, and how many of its models are known that fit."""
+        """Returns the last result of each server that was read, and the number of its matching models."""
         return {
             key: (one.state, len(one.chosen.models))
             for key, one in self._watched.items()
@@ -72,11 +72,11 @@ class Discovery:
         }
 
     def candidates(self, endpoint: str) -> list[Candidate]:
-        """What an endpoint's servers have, as far as they told."""
+        """Returns the known models of an endpoint's servers as candidates."""
         return [one.settings.candidate(model) for one in self._of(endpoint) for model in one.chosen.models]
 
     def left_out(self, endpoint: str) -> list[str]:
-        """Models that fit and cannot be candidates."""
+        """Returns the matching models that cannot be candidates."""
         return [model for one in self._of(endpoint) for model in one.chosen.left_out]
 
     def configure(self, endpoints: Iterable[Endpoint]) -> None:
@@ -120,7 +120,7 @@ class Discovery:
         if index.state is not IndexState.READ:
             if index.state is not before:
                 log.warning(
-                    "models cannot be discovered; those known stay",
+                    "models cannot be discovered; the models that are known stay candidates",
                     endpoint=key.endpoint,
                     url=key.url,
                     why=index.reason,
@@ -145,7 +145,7 @@ def chosen(settings: Discover, models: Iterable[str], *, known: Iterable[str] = 
 
 
 def look(settings: Discover) -> tuple[Index, Chosen]:
-    """Asks a server once."""
+    """Reads a server's index once."""
     index = _asked(_Watched(settings, Chosen()))
     return index, chosen(settings, index.models)
 

@@ -1,4 +1,4 @@
-"""The captures that the configuration asks for: one a kind and address or path, shared by endpoints."""
+"""Runs the configured captures: one for each kind and address or path, shared by endpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _DRAIN_S: Final = 10.0
 
 @dataclass(slots=True)
 class _Wanted:
-    """What the configuration asks of one capture."""
+    """The settings and intakes that the configuration gives to a capture."""
 
     settings: CaptureSection
     intakes: dict[str, Intake] = field(default_factory=dict)
@@ -44,16 +44,16 @@ class Listeners:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where an endpoint's traffic is taken in, by endpoint; of several the last that is configured."""
+        """Returns each endpoint's capture address; with several captures, that of the last."""
         return {name: self._running[key].address for name, key in self._key_of.items()}
 
     @property
     def running(self) -> Mapping[CaptureKey, Listener]:
-        """The running captures."""
+        """Returns the running captures by their keys."""
         return self._running
 
     def at_path(self, path: str) -> EventListener | None:
-        """The capture that takes the events that are posted to a path."""
+        """Returns the capture that takes events posted to a path."""
         return self._at_paths.get(path)
 
     async def apply(self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]) -> None:
@@ -94,7 +94,7 @@ class Listeners:
     def _wanted(
         self, endpoints: Iterable[Endpoint], intakes: Mapping[str, Intake]
     ) -> tuple[Mapping[CaptureKey, _Wanted], Mapping[str, Candidate]]:
-        """What the endpoints ask of each capture, and the incumbents that serve here, by model name."""
+        """Returns what the endpoints ask of each capture, and the incumbents that serve here by model."""
         wanted: dict[CaptureKey, _Wanted] = {}
         incumbents: dict[str, Candidate] = {}
         self._key_of = {}

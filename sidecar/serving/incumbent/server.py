@@ -158,9 +158,11 @@ class _Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[m
     def _find(self, name: str, version: str) -> Answer:
         answer = self._answers.get(name)
         if answer is None:
-            raise NotFoundError(f"no model {name!r} here; there are {', '.join(sorted(self._answers))}")
+            raise NotFoundError(f"no model {name!r} here; the models are {', '.join(sorted(self._answers))}")
         if version not in {"", _VERSION}:
-            raise NotFoundError(f"model {name!r} has version {_VERSION} alone, not {version}; ask for none")
+            raise NotFoundError(
+                f"model {name!r} has only version {_VERSION}, not {version}; leave the version out"
+            )
         return answer
 
 

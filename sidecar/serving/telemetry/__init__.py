@@ -1,1 +1,1 @@
-"""What the serving process tells of itself: metrics, and notices in its log. Payloads appear in neither."""
+"""Metrics of the serving process, and notices in its log. Payloads appear in neither."""

@@ -1,4 +1,4 @@
-"""What a capture's counts mean, said in the log: once when it begins, at most every minute."""
+"""Logs what growing counts of a capture mean: at once, and then at most every minute."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class CaptureNotices:
         self._said_at: dict[tuple[CaptureKey, str], float] = {}
 
     def look(self, capture: CaptureKey, counts: CaptureCounts) -> None:
-        """Says what grew since the last look."""
+        """Logs the counts that grew since the last call."""
         now = self._clock()
         for name, meaning in _MEANINGS.items():
             count = getattr(counts, name) or 0

@@ -1,4 +1,4 @@
-"""What changed in rankings, said in the log: state, recommendation, candidates that go and come back."""
+"""Logs changes of rankings: the state, the recommendation, candidates that become unavailable or return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = structlog.get_logger("pilotfish.ranking")
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What of a ranking is worth a line when it changes."""
+    """The parts of a ranking whose change is logged."""
 
     state: ranking_pb2.State.ValueType
     recommended: str
@@ -27,7 +27,7 @@ class RankingNotices:
         self._seen: dict[str, _Standing] = {}
 
     def look(self, rankings: Mapping[str, ranking_pb2.Ranking]) -> None:
-        """Says what is new, by endpoint; endpoints that are gone are forgotten."""
+        """Logs what changed for each endpoint, and forgets endpoints that are gone."""
         seen, self._seen = self._seen, {}
         for endpoint, ranking in rankings.items():
             now = self._seen[endpoint] = _standing(ranking)

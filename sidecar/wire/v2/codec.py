@@ -15,7 +15,8 @@ from pilotfish.internal.v1 import inference_pb2, scoring_pb2
 from pilotfish.v1 import traffic_pb2
 
 from sidecar.core.tensors import Array, Batch
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, from_raw, from_values
+from sidecar.wire.reasons import RejectReason
+from sidecar.wire.v2.elements import UnreadableError, from_raw, from_values
 from sidecar.wire.v2.json_bodies import request_arrays, response_arrays
 
 V2Message: TypeAlias = Any  # ours or tritonclient's, which have no types
@@ -109,7 +110,7 @@ def _parse(message: Message, raw: bytes) -> V2Message:
         message.ParseFromString(raw)
     except DecodeError as error:
         raise UnreadableError(
-            f"not a {message.DESCRIPTOR.name}: {error}; look at the client that sends it"
+            f"the bytes are no {message.DESCRIPTOR.name}: {error}; check the client that sends them"
         ) from error
     return message
 
@@ -118,7 +119,8 @@ def _tensors(role: str, tensors: V2Message, raw: V2Message) -> dict[str, Array]:
     for tensor in tensors:
         if _SHARED_MEMORY in tensor.parameters:
             raise UnreadableError(
-                f"{role} {tensor.name!r} lies in shared memory, which capture cannot see; send it inline",
+                f"{role} {tensor.name!r} is in shared memory, which capture cannot read; send it in the "
+                "request",
                 RejectReason.SHARED_MEMORY,
             )
     if not raw:
@@ -139,7 +141,7 @@ def _typed(role: str, tensor: V2Message) -> Array:
     if field is None:
         raise UnreadableError(f"{role} {tensor.name!r}: {tensor.datatype} has no typed contents; send it raw")
     if any(found.name != field for found, _ in tensor.contents.ListFields()):
-        raise UnreadableError(f"{role} {tensor.name!r}: {tensor.datatype} belongs into {field} alone")
+        raise UnreadableError(f"{role} {tensor.name!r}: {tensor.datatype} values belong only into {field}")
     values = getattr(tensor.contents, field)
     return from_values(tensor.name, tensor.datatype, tuple(tensor.shape), values)
 

@@ -5,28 +5,17 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import DATATYPES, Array
+from sidecar.wire.reasons import RejectReason
 
 _LENGTH: Final = struct.Struct("<I")
 _BF16_SHIFT: Final = 16
 _NAMES: Final = {dtype: name for name, dtype in DATATYPES.items() if name != "BF16"}
-
-
-class RejectReason(StrEnum):
-    """Why a sample could not become items."""
-
-    UNDECODABLE = "undecodable"
-    """The message is malformed or contradicts itself."""
-    SHARED_MEMORY = "shared_memory"
-    """The tensors are not in the message."""
-    NO_ITEMS = "no_items"
-    """There is no first axis that all inputs share and that has at least one row."""
 
 
 class UnreadableError(InvalidError):

@@ -12,7 +12,8 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from sidecar.core.tensors import DATATYPES, Array
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, from_raw, from_values
+from sidecar.wire.reasons import RejectReason
+from sidecar.wire.v2.elements import UnreadableError, from_raw, from_values
 
 Json: TypeAlias = Any  # what a JSON text holds
 
@@ -45,7 +46,7 @@ def _arrays(body: bytes, v2: str, v1: str) -> dict[str, Array]:
         return _tensors(content[v2], rest)
     if isinstance(content, dict) and isinstance(content.get(v1), list) and not rest.strip(_WHITESPACE):
         return _columns(v1, content[v1])
-    raise UnreadableError(f"the body is no JSON object with a list {v2!r} or {v1!r}")
+    raise UnreadableError(f"the body is not a JSON object with a list {v2!r} or {v1!r}")
 
 
 def _parse(body: bytes) -> tuple[Json, bytes]:
@@ -60,7 +61,7 @@ def _parse(body: bytes) -> tuple[Json, bytes]:
             _, end = json.JSONDecoder().raw_decode(body.decode("latin-1"), start)
             return json.loads(body[:end]), body[end:]
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"the body is not JSON: {error}; look at the client that sends it") from error
+        raise UnreadableError(f"the body is not JSON: {error}; check the client that sends it") from error
 
 
 def _tensors(tensors: list[Json], rest: bytes) -> dict[str, Array]:
@@ -68,12 +69,12 @@ def _tensors(tensors: list[Json], rest: bytes) -> dict[str, Array]:
     sizes = [_binary_bytes(tensor) for tensor in tensors]
     at = len(rest) - sum(size for size in sizes if size is not None)
     if at < 0 or rest[:at].strip(_WHITESPACE):
-        raise UnreadableError(f"{len(rest)} bytes of binary data, but {len(rest) - at} are announced")
+        raise UnreadableError(f"the body has {len(rest)} bytes of binary data, and its tensors announce {at}")
     arrays: dict[str, Array] = {}
     for tensor, size in zip(tensors, sizes, strict=True):
         name, datatype, shape = tensor.get("name"), tensor.get("datatype"), tensor.get("shape")
         if not (isinstance(name, str) and isinstance(datatype, str) and _is_shape(shape)):
-            raise UnreadableError("a tensor without a name, a datatype or a shape")
+            raise UnreadableError("a tensor lacks its name, datatype or shape")
         if size is None:
             data = tensor.get("data")
             if not isinstance(data, list):
@@ -92,15 +93,15 @@ def _binary_bytes(tensor: Json) -> int | None:
     # KServe writes keys without a value.
     parameters = {} if parameters is None else parameters
     if not isinstance(parameters, dict):
-        raise UnreadableError("a tensor that is no object, or has parameters that are none")
+        raise UnreadableError("a tensor or its parameters are not a JSON object")
     if "shared_memory_region" in parameters:
         raise UnreadableError(
-            f"{tensor.get('name')!r} lies in shared memory, which capture cannot see; send it inline",
+            f"{tensor.get('name')!r} is in shared memory, which capture cannot read; send it in the request",
             RejectReason.SHARED_MEMORY,
         )
     size = parameters.get("binary_data_size")
     if size is not None and (type(size) is not int or size < 0):
-        raise UnreadableError(f"binary_data_size is {size!r}")
+        raise UnreadableError(f"binary_data_size is {size!r}; it must be a number of bytes")
     return size
 
 
@@ -114,7 +115,7 @@ def _flat(name: str, data: list[Json]) -> list[Json]:
         if not any(isinstance(value, list) for value in data):
             return data
         if not all(isinstance(value, list) and len(value) == len(data[0]) for value in data):
-            raise UnreadableError(f"tensor {name!r}: its lists are not of one length")
+            raise UnreadableError(f"tensor {name!r}: its lists differ in length")
         data = list(chain.from_iterable(data))
     raise UnreadableError(f"tensor {name!r} has more than {_MAX_DEPTH} axes")
 
@@ -142,7 +143,7 @@ def _columns(name: str, rows: list[Json]) -> dict[str, Array]:
         return {name: _column(name, rows)}
     keys = list(rows[0])
     if not all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows):
-        raise UnreadableError(f"{name}: the objects have not the same keys")
+        raise UnreadableError(f"{name}: the objects differ in their keys")
     return {key: _column(key, [row[key] for row in rows]) for key in keys}
 
 
@@ -155,7 +156,9 @@ def _column(name: str, rows: list[Json]) -> Array:
     values = _flat(name, rows)
     datatype = next((one for one in _V1_DATATYPES if all(map(_TAKES[DATATYPES[one].kind], values))), None)
     if datatype is None or math.prod(shape) != len(values):
-        raise UnreadableError(f"{name}: neither numbers nor texts nor truth values, in lists of one length")
+        raise UnreadableError(
+            f"{name}: the values must be all numbers, all texts or all booleans, in lists of equal length"
+        )
     return from_values(name, datatype, tuple(shape), _values(name, datatype, values))
 
 

@@ -1,4 +1,4 @@
-"""What a V2 server says it has: the models of its repository index that are ready."""
+"""Reads which models a V2 server lists as ready in its repository index."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WatchKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What came of asking.
+    """The result of reading a server's index.
 
     Attributes:
         state: what `models` is worth: it is empty unless READ.

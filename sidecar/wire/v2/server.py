@@ -47,7 +47,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How a server is asked.
+    """The limits and the identity of calls to a server.
 
     Attributes:
         deadline_s: for a call, with what is tried again.
@@ -129,7 +129,7 @@ class V2Server:
                     raise
             except ValueError as error:  # how grpc says that the channel is closed
                 raise UnavailableError(f"{self.address}: {error}") from error
-        raise AssertionError("the last try returns or raises")
+        raise AssertionError("the last try must return or raise")
 
     def _keep_to_the_rate(self) -> None:
         with self._lock:

@@ -49,7 +49,7 @@ class ServerSettings(Protocol):
 
     @property
     def tls(self) -> TlsSettings | None:
-        """None: plain text."""
+        """Returns the TLS files; None if the connection has no TLS."""
         ...
 
     @property

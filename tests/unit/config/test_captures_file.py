@@ -57,40 +57,40 @@ def test_endpoints_share_an_address_by_their_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("capture", "said"),
     [
-        ("{}", "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; there is none"),
+        ("{}", "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; given: none"),
         (
             "{mirror: {listen: 0.0.0.0:9001}, observer: {listen: 0.0.0.0:9002}}",
-            "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; there is mirror, observer",
+            "capture[0]: give one of proxy, rest, mirror, observer, cloudevents; given: mirror, observer",
         ),
         ("miror: {listen: 0.0.0.0:9001}", "capture[0].miror: unknown key; did you mean 'mirror'?"),
         ("mirror: {listen: 9001}", "capture[0].mirror.listen: Input should be a valid string"),
         ("mirror: {upstream: 0.0.0.0:1}", "capture[0].mirror.listen: Field required"),
         (
             "observer: {listen: 0.0.0.0:9500}",
-            "capture[0].observer.listen: 0.0.0.0:9500 is serve.grpc already",
+            "capture[0].observer.listen: 0.0.0.0:9500 is the address of `serve.grpc` already",
         ),
         ("rest: {listen: 0.0.0.0:9001}", "capture[0].rest.upstream: Field required"),
         (
             "rest: {listen: 0.0.0.0:9001, upstream: 0.0.0.0:9001}",
-            "capture[0].rest.upstream: 0.0.0.0:9001 would lead to itself; name the model server",
+            "capture[0].rest.upstream: 0.0.0.0:9001 would lead to itself; give the model server's address",
         ),
         (
             "rest: {listen: 0.0.0.0:9001, upstream: a:1}\nrest: {listen: 0.0.0.0:9001, upstream: a:2}",
-            "capture[1].rest.upstream: 0.0.0.0:9001 already leads to a:1; one listener has one upstream",
+            "capture[1].rest.upstream: 0.0.0.0:9001 already leads to a:1; give the same upstream",
         ),
         (
             "proxy: {listen: 0.0.0.0:9001, upstream: a:1}\nrest: {listen: 0.0.0.0:9001, upstream: a:1}",
-            "capture[1].rest.listen: 0.0.0.0:9001 is a proxy already; one address has one capture",
+            "capture[1].rest.listen: 0.0.0.0:9001 has a `proxy` already; choose another address",
         ),
-        ("cloudevents: {path: /metrics}", "/metrics is Pilotfish's own; name another"),
+        ("cloudevents: {path: /metrics}", "/metrics belongs to Pilotfish itself; choose another path"),
         ("cloudevents: {path: events}", "capture[0].cloudevents.path: String should match pattern"),
         (
             "mirror: {listen: 0.0.0.0:9001}\nobserver: {listen: 0.0.0.0:9001}",
-            "capture[1].observer.listen: 0.0.0.0:9001 is a mirror already; one address has one capture",
+            "capture[1].observer.listen: 0.0.0.0:9001 has a `mirror` already; choose another address",
         ),
         (
             "observer: {listen: 0.0.0.0:9001}\nobserver: {listen: 0.0.0.0:9001}",
-            "capture[1].observer.model: 'digits' on 0.0.0.0:9001 is watched already; one endpoint a model",
+            "capture[1].observer.model: 'digits' on 0.0.0.0:9001 is watched already; only one endpoint",
         ),
         (
             "cloudevents: {}\ncloudevents: {path: /events}",
@@ -105,5 +105,5 @@ def test_faults_of_captures(tmp_path: Path, capture: str, said: str) -> None:
 def test_endpoints_that_share_an_address_share_its_envoy(tmp_path: Path) -> None:
     one, other = (f"mirror: {{listen: 0.0.0.0:9002, envoy: 127.0.0.1:{port}}}" for port in (9901, 9902))
     assert faults(tmp_path, one, one) == []
-    said = "capture[0].mirror.envoy: 0.0.0.0:9002 already asks 127.0.0.1:9901; one address has one Envoy"
+    said = "capture[0].mirror.envoy: 0.0.0.0:9002 already asks the Envoy 127.0.0.1:9901; name the same Envoy"
     assert faults(tmp_path, one, other) == [f"endpoints[1].{said}"]

@@ -56,7 +56,10 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
     assert faults(tmp_path, text) == [
         "line 5, endpoints[0].sample.fracton: unknown key; did you mean 'fraction'?",
         f"line 7, endpoints[0].window.bytes: write a number with a unit ({SIZES}), like 64MiB",
-        "line 8, endpoints[0].incumbent: 'digits-2023' is no candidate; they are: digits-2024, digits-eu",
+        (
+            "line 8, endpoints[0].incumbent: 'digits-2023' is not a candidate; "
+            "the candidates are: digits-2024, digits-eu"
+        ),
     ]
 
 
@@ -70,7 +73,11 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
             "line 13, serve.grpc: write HOST:PORT, like 127.0.0.1:8001",
         ),
         ("every: 5s", "every: soon", "write a number with a unit (ms, s, m, h), like 5s"),
-        ("digits-eu, prof", "digits-2024, prof", "endpoints[0].candidates[1].name: 'digits-2024' is taken"),
+        (
+            "digits-eu, prof",
+            "digits-2024, prof",
+            "endpoints[0].candidates[1].name: 'digits-2024' is the name of an earlier",
+        ),
         ("[accuracy]", "[beauty]", "ranking.objectives[0]: objective 'beauty' is none of accuracy"),
         ("    incumbent: digits-2024\n", "", "endpoints[0].incumbent: Field required"),
         (
@@ -81,12 +88,12 @@ def test_three_mistakes_are_said_at_once_with_their_places(tmp_path: Path) -> No
         (
             "    incumbent:",
             "    segments: {tensor: site, inputs: true}\n    incumbent:",
-            "endpoints[0].segments: give one of tensor, metadata, inputs; there is tensor, inputs",
+            "endpoints[0].segments: give one of tensor, metadata, inputs; given: tensor, inputs",
         ),
         (
             "    incumbent:",
             "    segments: {max: 2}\n    incumbent:",
-            "endpoints[0].segments: give one of tensor, metadata, inputs; there is none",
+            "endpoints[0].segments: give one of tensor, metadata, inputs; given: none",
         ),
         (
             "    incumbent:",
@@ -154,9 +161,11 @@ def test_relative_paths_stay_with_the_link_of_a_config_map(tmp_path: Path) -> No
 
 def test_ports_are_used_once_and_a_proxy_does_not_lead_to_itself(tmp_path: Path) -> None:
     said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "0.0.0.0:9500"))
-    assert said == ["line 4, endpoints[0].capture[0].proxy.listen: 0.0.0.0:9500 is serve.grpc already"]
+    assert said == [
+        "line 4, endpoints[0].capture[0].proxy.listen: 0.0.0.0:9500 is the address of `serve.grpc` already"
+    ]
     said = faults(tmp_path, GOOD.replace("http: 0.0.0.0:9400", "http: 0.0.0.0:9500"))
-    assert said == ["line 13, serve.http: 0.0.0.0:9500 is serve.grpc already"]
+    assert said == ["line 13, serve.http: 0.0.0.0:9500 is the address of `serve.grpc` already"]
     said = faults(tmp_path, GOOD.replace("0.0.0.0:9001", "127.0.0.1:8001"))
     assert "would lead to itself" in said[0]
 
@@ -180,7 +189,7 @@ def test_the_environment_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("PILOTFISH_LOG", "debug", "write it as JSON"),
+        ("PILOTFISH_LOG", "debug", "write the value as JSON"),
         ("PILOTFISH_SERV__GRPC", "0.0.0.0:1", "did you mean PILOTFISH_SERVE?"),
         ("PILOTFISH_SERVE__GRPC", "nowhere", "PILOTFISH_SERVE__GRPC: write HOST:PORT"),
         ("PILOTFISH_SERVE__GRCP", "0.0.0.0:1", "PILOTFISH_SERVE__GRCP: unknown key; did you mean 'grpc'?"),
@@ -236,10 +245,10 @@ def test_candidates_alone_make_an_offline_endpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "fault"),
     [
-        ("onnx: {path: a.onnx}, v2: {url: 'h:1', model: m}", "give one of onnx, v2"),
-        ("performance: null", "give one of onnx, v2"),
-        ("onnx: {path: a.onnx, provider: gpu}", "there is no provider 'gpu'; there is cpu, cuda,"),
-        ("v2: {url: 'h:1', model: m, tls: {cert: c.pem}}", "cert and key go together"),
+        ("onnx: {path: a.onnx}, v2: {url: 'h:1', model: m}", "give exactly one of onnx, v2"),
+        ("performance: null", "give exactly one of onnx, v2"),
+        ("onnx: {path: a.onnx, provider: gpu}", "provider 'gpu' is not known; choose one of cpu, cuda,"),
+        ("v2: {url: 'h:1', model: m, tls: {cert: c.pem}}", "only one of cert and key is given"),
         ("v2: {url: 'grpc://h:1', model: m}", "write HOST:PORT"),
         ("v2: {url: 'h:1', model: m, metadata: {Authorization: x}}", "match pattern"),
         ("v2: {url: 'h:1', model: m, in_fligth: 3}", "did you mean 'in_flight'?"),
@@ -268,5 +277,7 @@ def test_a_proxy_without_an_upstream_needs_an_incumbent_that_runs_here(tmp_path:
         tmp_path,
         f"name: e\nincumbent: a\ncapture: [{{proxy: {{listen: 'h:2'}}}}]\ncandidates: [{served}]\n",
     )
-    with pytest.raises(ConfigFaultsError, match="'a' is behind a server: name that as the proxy's upstream"):
+    with pytest.raises(
+        ConfigFaultsError, match="'a' runs on a server, so it cannot answer here: give the proxy an upstream"
+    ):
         load_candidates(path)

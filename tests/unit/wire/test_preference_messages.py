@@ -116,10 +116,10 @@ def test_an_objective_of_the_callers_own_says_its_direction() -> None:
 @pytest.mark.parametrize(
     ("objectives", "said"),
     [
-        ([objective("beauty")], "objective 'beauty' is not one of accuracy, .*: say its direction"),
-        ([objective("beauty", direction=99)], "say its direction"),
-        ([objective("accuracy", direction=_MIN)], "'accuracy' has the other direction: leave it out"),
-        ([objective("energy_j"), objective("energy_j")], "stands there twice"),
+        ([objective("beauty")], "objective 'beauty' is not one of accuracy, .*: set its direction"),
+        ([objective("beauty", direction=99)], "set its direction"),
+        ([objective("accuracy", direction=_MIN)], "'accuracy' has a fixed direction: leave it out"),
+        ([objective("energy_j"), objective("energy_j")], "is listed twice"),
         ([objective("accuracy", weight=0.0), objective("energy_j", weight=0.0)], "sum to 0"),
         ([objective("accuracy", weight=0.0), objective("energy_j")], "first objective's weight is 0"),
         ([objective("accuracy"), objective("energy_j", weight=-1.0)], "give numbers of 0 or more"),
@@ -167,7 +167,7 @@ def test_constraints_that_nothing_can_keep_are_refused(bounds: list[dict[str, An
 
 
 def test_an_order_that_there_is_not_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(InvalidError, match=r"there is no order 99; there is .*ORDER_P_BEST"):
+    with pytest.raises(InvalidError, match=r"order 99 is not known; choose one of .*ORDER_P_BEST"):
         read_preference(ranking_pb2.Preference(order=99), OWN, DIRECTIONS)  # type: ignore[arg-type]
 
 

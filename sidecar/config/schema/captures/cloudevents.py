@@ -1,4 +1,4 @@
-"""The section of the capture `cloudevents`, which `sidecar.serving.capture.cloudevents` is."""
+"""The settings of the capture `cloudevents`; `sidecar.serving.capture.cloudevents` implements it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from sidecar.config.schema.captures.section import CaptureSection, Listens
 
-# What the HTTP port has of its own.
+# Paths that the HTTP port uses itself.
 PATHS: Final = ("/metrics", "/healthz", "/readyz")
 
 
 def _free_path(path: str) -> str:
     if path in PATHS:
-        raise ValueError(f"{path} is Pilotfish's own; name another")
+        raise ValueError(f"{path} belongs to Pilotfish itself; choose another path")
     return path
 
 
@@ -26,7 +26,7 @@ class CloudEvents(CaptureSection):
     sees_latency: ClassVar = True
 
     path: Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._~/-]*$"), AfterValidator(_free_path)] = (
-        Field(default="/events", description="of the URL that the logger posts to")
+        Field(default="/events", description="path of the URL that the logger posts events to")
     )
     model: str | None = Field(
         default=None,

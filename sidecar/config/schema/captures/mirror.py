@@ -1,4 +1,4 @@
-"""The section of the capture `mirror`, which `sidecar.serving.capture.mirror` is."""
+"""The settings of the capture `mirror`; `sidecar.serving.capture.mirror` implements it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Mirror(CaptureSection):
     sees_latency: ClassVar = False
     envoy_feed: ClassVar = EnvoyFeed.MIRROR_POLICY
 
-    listen: Address = Field(description="where the copies are sent")
+    listen: Address = Field(description="HOST:PORT that receives the copies")
     envoy: Address | None = Field(default=None, description=ENVOY_ADMIN)
     model: str | None = Field(default=None, description=MODEL)
 

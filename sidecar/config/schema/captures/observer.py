@@ -1,4 +1,4 @@
-"""The section of the capture `observer`, which `sidecar.serving.capture.ext_proc` is."""
+"""The settings of the capture `observer`; `sidecar.serving.capture.ext_proc` implements it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Observer(CaptureSection):
     sees_latency: ClassVar = True
     envoy_feed: ClassVar = EnvoyFeed.EXT_PROC
 
-    listen: Address = Field(description="where the filter sends them")
+    listen: Address = Field(description="HOST:PORT that the filter connects to")
     envoy: Address | None = Field(default=None, description=ENVOY_ADMIN)
     model: str | None = Field(default=None, description=MODEL)
 

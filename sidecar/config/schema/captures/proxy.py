@@ -1,4 +1,4 @@
-"""The section of the capture `proxy`, which `sidecar.serving.capture.proxy` is."""
+"""The settings of the capture `proxy`; `sidecar.serving.capture.proxy` implements it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ class Proxy(CaptureSection):
     sees_answers: ClassVar = True
     sees_latency: ClassVar = True
 
-    listen: Address = Field(description="where clients connect")
+    listen: Address = Field(description="HOST:PORT that clients connect to")
     upstream: Address | None = Field(
-        default=None, description="the model server; without one the incumbent answers through onnxruntime"
+        default=None,
+        description="HOST:PORT of the model server; default: the incumbent answers, run by onnxruntime",
     )
     model: str | None = Field(default=None, description=MODEL)

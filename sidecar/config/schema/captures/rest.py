@@ -1,4 +1,4 @@
-"""The section of the capture `rest`, which `sidecar.serving.capture.rest` is."""
+"""The settings of the capture `rest`; `sidecar.serving.capture.rest` implements it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sidecar.config.units import Address
 
 
 class Rest(CaptureSection):
-    """The built-in proxy for HTTP/1.1: clients of `/v2/models/NAME/infer`."""
+    """The built-in proxy for HTTP/1.1. It observes calls of `/v2/models/NAME/infer`."""
 
     relays: ClassVar = True
     sees_answers: ClassVar = True
     sees_latency: ClassVar = True
 
-    listen: Address = Field(description="where clients connect")
-    upstream: Address = Field(description="the model server's HTTP port")
+    listen: Address = Field(description="HOST:PORT that clients connect to")
+    upstream: Address = Field(description="HOST:PORT of the model server's HTTP port")
     model: str | None = Field(default=None, description=MODEL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from sidecar.config.schema.section import Section
 
 ENVOY_ADMIN: Final = (
-    "HOST:PORT of Envoy's admin page, where copies that it could not send are counted; default: not asked"
+    "HOST:PORT of Envoy's admin page, which counts the copies that Envoy could not send; default: not read"
 )
 MODEL: Final = "model name in the requests to sample; default: the endpoint's name"
 
@@ -23,16 +23,16 @@ class Listens(Enum):
 
 
 class EnvoyFeed(Enum):
-    """By which of its mechanisms Envoy sends a capture copies of V2 calls over gRPC."""
+    """The mechanism by which Envoy sends a capture copies of V2 calls over gRPC."""
 
     MIRROR_POLICY = "request_mirror_policies"
-    """A route sends each request a second time, to a V2 server; Istio has it as `mirror`."""
+    """A route sends each request a second time, to a V2 server; Istio calls it `mirror`."""
     EXT_PROC = "ext_proc"
-    """The external processing filter, in observability mode, tells of requests and answers."""
+    """The external processing filter, in observability mode, sends copies of requests and answers."""
 
 
 class CaptureSection(Section):
-    """Settings of one capture. All that is not the capture itself asks these, and knows no capture by name.
+    """Settings of a capture. All other code reads these attributes, and names no capture.
 
     A section has a field `model`, and the field that `listens` names. A section that relays has a field
     `upstream`; where that may be left out, the endpoint's incumbent answers in the serving process.

@@ -30,31 +30,31 @@ from sidecar.config.schema.section import Section
 
 
 class Capture(Section):
-    """One way in for an endpoint's traffic: just one of these."""
+    """How traffic reaches an endpoint: give exactly one of these keys."""
 
-    proxy: Proxy | None = Field(default=None, description="the built-in proxy")
-    rest: Rest | None = Field(default=None, description="the built-in proxy, for HTTP/1.1")
-    mirror: Mirror | None = Field(default=None, description="copies of requests")
+    proxy: Proxy | None = Field(default=None, description="built-in proxy for gRPC")
+    rest: Rest | None = Field(default=None, description="built-in proxy for HTTP/1.1")
+    mirror: Mirror | None = Field(default=None, description="copies of requests, from Envoy or Istio")
     observer: Observer | None = Field(default=None, description="copies of requests and answers, from Envoy")
     cloudevents: CloudEvents | None = Field(
-        default=None, description="copies of requests and answers, from KServe"
+        default=None, description="copies of requests and answers, from KServe's logger"
     )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         ways = [name for name in CAPTURES if getattr(self, name) is not None]
         if len(ways) != 1:
-            raise ValueError(f"give one of {', '.join(CAPTURES)}; there is {', '.join(ways) or 'none'}")
+            raise ValueError(f"give one of {', '.join(CAPTURES)}; given: {', '.join(ways) or 'none'}")
         return self
 
     @property
     def way(self) -> str:
-        """The key of the one that is given."""
+        """Returns the key of the capture that is given."""
         return next(name for name in CAPTURES if getattr(self, name) is not None)
 
     @property
     def settings(self) -> CaptureSection:
-        """The one that is given."""
+        """Returns the settings of the capture that is given."""
         settings: CaptureSection = getattr(self, self.way)
         return settings
 

@@ -1,4 +1,4 @@
-"""The section of the runner `onnx`, which `sidecar.scoring.runners.onnx` is."""
+"""The settings of the runner `onnx`; `sidecar.scoring.runners.onnx` implements it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sidecar.core.providers import PROVIDERS
 
 def _known_provider(name: str) -> str:
     if name not in PROVIDERS:
-        raise ValueError(f"there is no provider {name!r}; there is {', '.join(PROVIDERS)}")
+        raise ValueError(f"provider {name!r} is not known; choose one of {', '.join(PROVIDERS)}")
     return name
 
 
@@ -28,19 +28,20 @@ class Onnx(RunnerSection):
         default=None,
         ge=1,
         le=64,
-        description="intra-op threads; default: what cpu_share and the cgroup allow",
+        description="intra-op threads; default: as many as `scoring.cpu_share` and the cgroup allow",
     )
-    batch: int = Field(default=32, ge=1, le=4096, description="items given to the model at once")
+    batch: int = Field(default=32, ge=1, le=4096, description="items that the model gets in one run")
     provider: Annotated[str, AfterValidator(_known_provider)] = Field(
         default="cpu",
         json_schema_extra={"enum": [*PROVIDERS]},
-        description="what runs it; another one needs an onnxruntime that has it, and takes of an accelerator",
+        description="execution provider of onnxruntime; all but cpu need an onnxruntime build with it "
+        "and an accelerator",
     )
     inputs: dict[str, str] = Field(
-        default_factory=dict, description="request tensor by model input, where the names differ"
+        default_factory=dict, description="request tensor for each model input whose name differs"
     )
     session: dict[str, str] = Field(
-        default_factory=dict, description="onnxruntime session configuration entries"
+        default_factory=dict, description="session configuration entries of onnxruntime"
     )
 
     @property

@@ -11,12 +11,12 @@ from sidecar.config.schema.section import Section
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """The server that runs a model, and which of its models that is.
+    """The server that runs a model, and the model's name on it.
 
     Attributes:
         url: HOST:PORT of the server.
-        model: its name there.
-        in_flight: requests under way at once, at most.
+        model: the model's name on the server.
+        in_flight: largest number of requests under way at once.
     """
 
     url: str
@@ -26,7 +26,7 @@ class Behind:
 
 @dataclass(frozen=True, slots=True)
 class ShadowOptions:
-    """What a run in the scoring process takes, in the words of a performance model.
+    """Options of a run in the scoring process, named as in a performance model.
 
     Attributes:
         threads: intra-op threads; None: what the scoring process allows.
@@ -38,7 +38,7 @@ class ShadowOptions:
 
 
 class RunnerSection(Section):
-    """Settings of what runs a candidate. All but the runner itself asks these, and knows no runner by name.
+    """Settings of a runner. All other code reads these attributes, and names no runner.
 
     Attributes:
         answers_live: whether the serving process can open the model, so that it may answer live calls.
@@ -61,7 +61,7 @@ class RunnerSection(Section):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What the model is opened from; when one of them changes, it is opened anew."""
+        """Returns the files of the model; when a file changes, the model is opened again."""
         return ()
 
     @property
@@ -71,5 +71,5 @@ class RunnerSection(Section):
 
     @property
     def shadow_options(self) -> ShadowOptions | None:
-        """What a run takes; None: its time says nothing of what a performance model was measured with."""
+        """Returns the options of a run; None if its time cannot correct a performance model."""
         return None

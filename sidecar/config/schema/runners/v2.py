@@ -1,4 +1,4 @@
-"""The section of the runner `v2`, which `sidecar.scoring.runners.v2` is, and how its server is asked."""
+"""The settings of the runner `v2`, and of its server; `sidecar.scoring.runners.v2` implements it."""
 
 from __future__ import annotations
 
@@ -13,70 +13,76 @@ from sidecar.config.units import Address, FilePath, Seconds
 
 
 class Tls(Section):
-    """PEM files for a connection; an empty section trusts the system's roots."""
+    """PEM files for a TLS connection. An empty section trusts the system's root certificates."""
 
-    ca: FilePath | None = Field(default=None, description="roots to trust; default: the system's")
-    cert: FilePath | None = Field(default=None, description="the client's own certificate, with `key`")
-    key: FilePath | None = Field(default=None, description="of `cert`")
+    ca: FilePath | None = Field(default=None, description="root certificates to trust; default: the system's")
+    cert: FilePath | None = Field(default=None, description="client certificate; needs `key`")
+    key: FilePath | None = Field(default=None, description="private key of `cert`")
 
     @model_validator(mode="after")
     def _both(self) -> Self:
         if (self.cert is None) != (self.key is None):
-            raise ValueError("cert and key go together: give both or none")
+            raise ValueError("only one of cert and key is given: give both or none")
         return self
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those that are named."""
+        """Returns the files that are named."""
         return tuple(path for path in (self.ca, self.cert, self.key) if path is not None)
 
 
 class V2Server(Section):
-    """How a server of the Open Inference Protocol is asked, whichever of its models."""
+    """How requests are sent to a server of the Open Inference Protocol."""
 
     url: Address = Field(description="HOST:PORT of the server's gRPC port")
     batch: int = Field(
-        default=32, ge=1, le=4096, description="items in one request; fewer where the server allows no more"
+        default=32,
+        ge=1,
+        le=4096,
+        description="largest number of items in one request; the server may allow fewer",
     )
-    in_flight: int = Field(default=2, ge=1, le=64, description="requests under way at once, at most")
-    per_second: Positive = Field(default=100.0, description="requests begun in a second, at most")
+    in_flight: int = Field(default=2, ge=1, le=64, description="largest number of requests under way at once")
+    per_second: Positive = Field(default=100.0, description="largest number of requests started in a second")
     deadline: Seconds = Field(
-        default=5.0, description="seconds, or with a unit; a request that takes longer has failed"
+        default=5.0, description="time, in seconds or with a unit, after which a request has failed"
     )
     inputs: dict[str, str] = Field(
-        default_factory=dict, description="request tensor by model input, where the names differ"
+        default_factory=dict, description="request tensor for each model input whose name differs"
     )
     output: str | None = Field(
-        default=None, description="the tensor with the classes, where the profile has another name for it"
+        default=None, description="output tensor with the classes; default: the name in the profile"
     )
     labels: tuple[str, ...] = Field(
         default=(),
-        description="class names in the order of the served output, where that is not the profile's",
+        description="class names in the order of the server's output; default: the profile's order",
     )
     shared_memory: bool = Field(
         default=False,
-        description="inputs go through system shared memory; needs a server on the same node that has it",
+        description="true: inputs go through system shared memory, which the server must support on the "
+        "same node",
     )
-    tls: Tls | None = Field(default=None, description="default: plain text")
-    # What HTTP/2 allows, but for what gRPC keeps to itself.
+    tls: Tls | None = Field(default=None, description="TLS settings of the connection; default: no TLS")
+    # HTTP/2 allows these keys, and gRPC does not reserve them.
     metadata: dict[
         Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.][a-z0-9_.-]{0,63}$")],
         Annotated[str, StringConstraints(pattern=r"^[ -~]*$")],
-    ] = Field(default_factory=dict, description="sent with every request, by lower-case key")
+    ] = Field(
+        default_factory=dict, description="gRPC metadata sent with every request; keys are in lower case"
+    )
 
 
 class V2(V2Server, RunnerSection):
-    """A model behind a server of the Open Inference Protocol: Triton, MLServer, KServe and others."""
+    """A model on a server of the Open Inference Protocol, such as Triton, MLServer or KServe."""
 
-    model: str = Field(min_length=1, description="its name there")
-    version: str = Field(default="", description="default: the server's choice")
+    model: str = Field(min_length=1, description="the model's name on the server")
+    version: str = Field(default="", description="the model's version; default: the server chooses")
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What the connection is made with."""
+        """Returns the files that the connection needs."""
         return () if self.tls is None else self.tls.files
 
     @property
     def behind(self) -> Behind | None:
-        """The server, and the model's name there."""
+        """Returns the server and the model's name on it."""
         return Behind(self.url, self.model, self.in_flight)

@@ -17,8 +17,9 @@ from typing import Final
 from pilotfish.internal.v1 import scoring_pb2
 
 from sidecar.serving.capture.core.counts import CaptureCounts
-from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES, DropReason, Intake
+from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES, Intake
 from sidecar.serving.capture.core.messages import MEMORY_BYTES, Memory, inflated
+from sidecar.wire.reasons import DropReason
 
 REQUEST: Final = "org.kubeflow.serving.inference.request"
 RESPONSE: Final = "org.kubeflow.serving.inference.response"
@@ -96,7 +97,7 @@ class EventSink:
 
     @property
     def counts(self) -> CaptureCounts:
-        """The counts up to now."""
+        """Returns the counts up to now."""
         return CaptureCounts(self._unwatched_calls, self._unreadable_calls)
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:

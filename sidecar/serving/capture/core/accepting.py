@@ -54,7 +54,7 @@ class Acceptor:
 
     @property
     def connections(self) -> int:
-        """How many are open."""
+        """Returns how many connections are open."""
         return len(self._connections)
 
     async def start(self) -> None:
@@ -70,7 +70,7 @@ class Acceptor:
             )
         except (OSError, UnicodeError) as error:
             raise UnavailableError(
-                f"cannot listen on {self._listen}: {error}; end what listens there, or change `{self._key}`"
+                f"cannot listen on {self._listen}: {error}; stop what listens there, or change `{self._key}`"
             ) from error
 
     def drain(self) -> None:

@@ -7,9 +7,10 @@ from typing import Final, TypeAlias
 
 from pilotfish.internal.v1 import scoring_pb2
 
-from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES, DropReason, Intake
+from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES, Intake
 from sidecar.serving.capture.core.messages import PREFIX_BYTES, Memory, Message, opening
 from sidecar.serving.capture.core.watchlist import ENCODING, PATH, Watchlist
+from sidecar.wire.reasons import DropReason
 
 MODEL_INFER: Final = b"/inference.GRPCInferenceService/ModelInfer"
 STATUS: Final = b"grpc-status"

@@ -56,7 +56,7 @@ class CopyServer:
 
     @property
     def counts(self) -> CaptureCounts:
-        """The counts up to now."""
+        """Returns the counts up to now."""
         return CaptureCounts(
             unwatched_calls=self._watchlist.unwatched_calls,
             unreadable_calls=self._watchlist.unreadable_calls,
@@ -69,7 +69,7 @@ class CopyServer:
 
     @property
     def fields(self) -> frozenset[bytes]:
-        """Of `Server`."""
+        """Implements `Server`."""
         return self._watchlist.fields
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:
@@ -99,21 +99,21 @@ class CopyServer:
         await self._acceptor.close(grace_s)
 
     def begin(self, fields: Mapping[bytes, bytes]) -> Stream:
-        """Of `Server`."""
+        """Implements `Server`."""
         return self._begin(fields, self._watchlist, self.memory)
 
     def on_refused(self) -> None:
-        """Of `Server`."""
+        """Implements `Server`."""
         self._watchlist.unreadable_calls += 1
 
     def on_unreadable(self) -> None:
-        """Of `Server`."""
+        """Implements `Server`."""
         self._unreadable_connections += 1
 
     def on_open(self, connection: Closable) -> None:
-        """Of `Server`."""
+        """Implements `Server`."""
         self._acceptor.opened(connection)
 
     def on_gone(self, connection: Closable) -> None:
-        """Of `Server`."""
+        """Implements `Server`."""
         self._acceptor.gone(connection)

@@ -1,4 +1,4 @@
-"""What a capture says to whoever asks whether it lives."""
+"""The answers of a capture to health checks."""
 
 from __future__ import annotations
 

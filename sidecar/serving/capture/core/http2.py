@@ -148,7 +148,7 @@ class Http2Reader:
         if self._preface:
             start = chunk[: len(self._preface)]
             if not self._preface.startswith(start):
-                raise InvalidError("the connection does not begin as HTTP/2 does; it is not read along")
+                raise InvalidError("the connection does not begin as HTTP/2 does; it cannot be read")
             self._preface = self._preface[len(start) :]
             at = len(start)
         while at < size:
@@ -177,21 +177,29 @@ class Http2Reader:
         self._pad = None if self._kind == _DATA and self._flags & _PADDED else 0
         if not self._settled:
             if self._kind != SETTINGS:
-                raise InvalidError("the first frame is not SETTINGS; the connection is not read along")
+                raise InvalidError("the first frame is not SETTINGS; the connection cannot be read")
             self._settled = True
         if self._block_stream and (self._kind, self._stream) != (_CONTINUATION, self._block_stream):
-            raise InvalidError(f"a frame {self._kind} inside a header block; the connection is malformed")
+            raise InvalidError(
+                f"frame {self._kind} stands inside a header block; the connection is malformed"
+            )
         if self._kind in {_HEADERS, _CONTINUATION}:
             if self._kind == _CONTINUATION and not self._block_stream:
-                raise InvalidError("CONTINUATION without HEADERS; the connection is malformed")
+                raise InvalidError(
+                    "a CONTINUATION frame follows no HEADERS frame; the connection is malformed"
+                )
             if len(self._block) + self._left > _MAX_BLOCK_BYTES:
-                raise InvalidError(f"a header block above {_MAX_BLOCK_BYTES} bytes is not read along")
+                raise InvalidError(
+                    f"the header block has over {_MAX_BLOCK_BYTES} bytes; the connection cannot be read"
+                )
         elif self._kind == _PUSH_PROMISE:
-            raise InvalidError("PUSH_PROMISE, which gRPC does not know, is not read along")
+            raise InvalidError(
+                "a PUSH_PROMISE frame, which gRPC does not use, came; the connection cannot be read"
+            )
         elif self._kind in {SETTINGS, PING, WINDOW_UPDATE} and self._left > _MAX_CONTROL_BYTES:
-            raise InvalidError(f"a frame {self._kind} of {self._left} bytes; the connection is malformed")
+            raise InvalidError(f"frame {self._kind} has {self._left} bytes; the connection is malformed")
         if not self._stream and self._kind in {_DATA, _HEADERS, _RST_STREAM}:
-            raise InvalidError(f"a frame {self._kind} without a stream; the connection is malformed")
+            raise InvalidError(f"frame {self._kind} names no stream; the connection is malformed")
 
     def _payload(self, piece: memoryview) -> None:
         if self._kind == _DATA:
@@ -217,7 +225,7 @@ class Http2Reader:
             self._pad = piece[0]
             piece = piece[1:]
             if self._pad > len(piece) + self._left:
-                raise InvalidError("padding longer than its frame; the connection is malformed")
+                raise InvalidError("the padding is longer than its frame; the connection is malformed")
         padding = max((self._pad or 0) - self._left, 0)
         ended = not self._in_frame and bool(self._flags & _END_STREAM)
         self._events.on_data(self._stream, piece[: max(len(piece) - padding, 0)], ended=ended)
@@ -241,5 +249,5 @@ def _bare_fragment(payload: bytes, flags: int) -> bytes:
     start = (1 if flags & _PADDED else 0) + (_PRIORITY_BYTES if flags & _PRIORITY else 0)
     end = len(payload) - (payload[0] if flags & _PADDED and payload else 0)
     if start > end:
-        raise InvalidError("padding longer than its frame; the connection is malformed")
+        raise InvalidError("the padding is longer than its frame; the connection is malformed")
     return payload[start:end]

@@ -12,13 +12,13 @@ import struct
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from sidecar.core.errors import InvalidError
 from sidecar.serving.capture.core.accepting import Closable
 from sidecar.serving.capture.core.http2 import PING, PREFACE, SETTINGS, WINDOW_UPDATE, Http2Reader
-from sidecar.serving.capture.core.intake import DropReason
 from sidecar.serving.capture.core.messages import Memory
+from sidecar.wire.reasons import DropReason
 
 _DATA, _HEADERS, _RST_STREAM, _GOAWAY = 0x0, 0x1, 0x3, 0x7
 _ACK, _END_STREAM, _END_HEADERS = 0x1, 0x1, 0x4
@@ -78,15 +78,15 @@ class StandingReply:
         self._reply = reply
 
     def hear(self, _: memoryview) -> Reply | None:
-        """Of `Stream`."""
+        """Implements `Stream`."""
         return None
 
     def end(self) -> Reply:
-        """Of `Stream`."""
+        """Implements `Stream`."""
         return self._reply
 
     def drop(self, reason: DropReason) -> None:
-        """Of `Stream`."""
+        """Implements `Stream`."""
 
 
 class Server(Protocol):
@@ -138,10 +138,9 @@ class ServerConnection(asyncio.Protocol):
         self._unanswered: deque[tuple[int, Reply]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Of `asyncio.Protocol`."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a TCP transport reads and writes")
-        self._transport = transport
+        """Implements `asyncio.Protocol`."""
+        # uvloop's transports have these methods and are no `asyncio.Transport`.
+        self._transport = cast("asyncio.Transport", transport)
         # A peer that vanished without a word must not hold its connection forever.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         settings = _SETTING.pack(_MAX_STREAMS_SETTING, _MAX_STREAMS)
@@ -152,7 +151,7 @@ class ServerConnection(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """Of `asyncio.Protocol`."""
+        """Implements `asyncio.Protocol`."""
         try:
             self._reader.feed(data)
         except Exception:  # noqa: BLE001 - a fault in here or in the sink must not be more than a lost connection
@@ -167,16 +166,16 @@ class ServerConnection(asyncio.Protocol):
         self._flush()
 
     def pause_writing(self) -> None:
-        """Of `asyncio.Protocol`."""
+        """Implements `asyncio.Protocol`."""
         # A client that reads no answers gets no further either.
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Of `asyncio.Protocol`."""
+        """Implements `asyncio.Protocol`."""
         self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - lost is lost
-        """Of `asyncio.Protocol`."""
+        """Implements `asyncio.Protocol`."""
         self._drop_all(DropReason.CANCELLED)
         self._server.on_gone(self)
 
@@ -191,7 +190,7 @@ class ServerConnection(asyncio.Protocol):
         self._transport.abort()
 
     def on_headers(self, stream: int, fields: dict[bytes, bytes], *, ended: bool) -> None:
-        """Of `StreamEvents`."""
+        """Implements `StreamEvents`."""
         if stream > self._last:
             self._last = stream
             if (
@@ -207,7 +206,7 @@ class ServerConnection(asyncio.Protocol):
             self._ended(stream)
 
     def on_data(self, stream: int, piece: memoryview, *, ended: bool) -> None:
-        """Of `StreamEvents`."""
+        """Implements `StreamEvents`."""
         call = self._open.get(stream)
         if call is None:
             return
@@ -219,13 +218,13 @@ class ServerConnection(asyncio.Protocol):
             self._ended(stream)
 
     def on_reset(self, stream: int) -> None:
-        """Of `StreamEvents`."""
+        """Implements `StreamEvents`."""
         call = self._gone(stream)
         if call is not None:
             call.drop(DropReason.CANCELLED)
 
     def on_control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        """Of `Control`."""
+        """Implements `Control`."""
         if kind == WINDOW_UPDATE and stream == 0 and len(payload) == _NUMBER.size:
             self._room += _NUMBER.unpack(payload)[0]
             while self._unanswered and self._room >= _message_bytes(self._unanswered[0][1]):
@@ -257,7 +256,7 @@ class ServerConnection(asyncio.Protocol):
         size = _message_bytes(reply)
         if size > self._room:
             if len(self._unanswered) >= _MAX_STREAMS:
-                raise InvalidError("the client takes no answers; its connection is closed")
+                raise InvalidError("the client does not read its answers; its connection is closed")
             self._unanswered.append((stream, reply))
             return
         self._room -= size

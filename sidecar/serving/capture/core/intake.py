@@ -5,35 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from pilotfish.internal.v1 import scoring_pb2
 
+from sidecar.wire.reasons import DropReason
+
 # 64 characters of UTF-8, which is all that a segment's name keeps of a metadata value.
 MAX_SEGMENT_BYTES: Final = 256
-
-
-class DropReason(StrEnum):
-    """Why a request that the sampler wanted did not become a sample; the keys of `Accounting.dropped`."""
-
-    QUEUE_FULL = "queue_full"
-    """The scoring process takes no more at the moment, or is not there."""
-    MEMORY_FULL = "memory_full"
-    """The calls that are being gathered hold all the memory that capture may take."""
-    OVERSIZE = "oversize"
-    """The request or the answer is larger than `sample.max_item_bytes`."""
-    UNDECODABLE = "undecodable"
-    """The bytes are not what HTTP, gRPC or the named compression allow."""
-    UNKNOWN_CODING = "unknown_coding"
-    """Compressed in a way that is not known here."""
-    UNPAIRED = "unpaired"
-    """Its answer, or the request to an answer, never came."""
-    FAILED_CALL = "failed_call"
-    """The model server answered with an error, or not to the end."""
-    CANCELLED = "cancelled"
-    """The client gave up: a cancellation, a deadline of its own, a lost connection."""
 
 
 class Sink(Protocol):

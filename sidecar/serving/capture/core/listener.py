@@ -20,7 +20,7 @@ class Listener(Protocol):
 
     @property
     def counts(self) -> CaptureCounts:
-        """The counts up to now."""
+        """Returns the counts up to now."""
         ...
 
     def watch(self, intakes: Mapping[str, Intake]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
-from sidecar.serving.capture.core.intake import DropReason
+from sidecar.wire.reasons import DropReason
 
 PREFIX_BYTES: Final = 5
 # What the open calls of one listening address may hold together, unless told otherwise.

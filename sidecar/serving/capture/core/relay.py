@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
-from sidecar.serving.capture.core.intake import DropReason
+from sidecar.wire.reasons import DropReason
 
 _CONNECT_TIMEOUT_S: Final = 10.0
 
@@ -72,14 +72,17 @@ class Connection:
         self._gone = False
 
     def made(self, side: _Side) -> None:
-        """A side has its transport. The client's waits until the upstream's is there."""
+        """A side has its transport. The client's is read once the upstream's is there."""
         if side is self.client:
-            side.transport.pause_reading()
+            # uvloop begins to read after `connection_made`, so that it would ignore a pause here.
+            asyncio.get_running_loop().call_soon(self._pause_client)
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
             self._connecting.add_done_callback(lambda _: self._settle())
             self._events.on_open(self)
         elif self.client.lost:
             side.transport.abort()
+        else:
+            self.client.replay()
 
     def heard(self, side: _Side, chunk: bytes) -> None:
         """Reads along with a chunk that was forwarded, nothing for the end."""
@@ -116,6 +119,10 @@ class Connection:
             else:
                 side.other.transport.abort()
         self._settle()
+
+    def _pause_client(self) -> None:
+        if not self._upstream.is_made and not self.client.lost:
+            self.client.transport.pause_reading()
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -160,29 +167,47 @@ class _Side(asyncio.Protocol):
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        # What is read before the pause that waits for the other side takes effect.
+        self._early: list[bytes] = []
         self.ended = False
         self.is_made = False
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a TCP transport reads and writes")
-        self.transport = transport
+        # uvloop's transports have these methods and are no `asyncio.Transport`.
+        self.transport = cast("asyncio.Transport", transport)
         self.is_made = True
         # A peer that vanished without a word must not hold its connection forever.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._connection.made(self)
 
+    def replay(self) -> None:
+        """Forwards what was read before the other side had its transport."""
+        early, self._early = self._early, []
+        for data in early:
+            self.data_received(data)
+        if self.ended:
+            self._forward_end()
+
     def data_received(self, data: bytes) -> None:
+        if not self.other.is_made:
+            self._early.append(data)
+            return
         self.other.transport.write(data)
         self._connection.heard(self, data)
 
     def eof_received(self) -> bool:
-        self.ended = True
+        # uvloop tells of the end again where reading is resumed after it.
+        if not self.ended:
+            self.ended = True
+            if self.other.is_made:
+                self._forward_end()
+        return not self.other.ended
+
+    def _forward_end(self) -> None:
         if not self.other.ended:
             self.other.transport.write_eof()
         self._connection.heard(self, b"")
-        return not self.other.ended
 
     def pause_writing(self) -> None:
         self.other.transport.pause_reading()

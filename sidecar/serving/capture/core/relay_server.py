@@ -54,7 +54,7 @@ class RelayServer:
 
     @property
     def counts(self) -> CaptureCounts:
-        """The counts up to now."""
+        """Returns the counts up to now."""
         return CaptureCounts(
             unwatched_calls=self._watchlist.unwatched_calls,
             unreadable_calls=self._watchlist.unreadable_calls,
@@ -94,19 +94,19 @@ class RelayServer:
         await self._acceptor.close(grace_s)
 
     def on_open(self, connection: Connection) -> None:
-        """Of `ConnectionEvents`."""
+        """Implements `ConnectionEvents`."""
         self._acceptor.opened(connection)
 
     def on_upstream_failure(self) -> None:
-        """Of `ConnectionEvents`."""
+        """Implements `ConnectionEvents`."""
         self._upstream_failures += 1
 
     def on_unreadable(self) -> None:
-        """Of `ConnectionEvents`."""
+        """Implements `ConnectionEvents`."""
         self._unreadable_connections += 1
 
     def on_gone(self, connection: Connection) -> None:
-        """Of `ConnectionEvents`."""
+        """Implements `ConnectionEvents`."""
         self._acceptor.gone(connection)
 
     def _connection(self) -> Connection:

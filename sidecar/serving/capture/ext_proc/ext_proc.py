@@ -16,9 +16,9 @@ from pilotfish.internal.v1 import ext_proc_pb2
 from sidecar.serving.capture.core import calls
 from sidecar.serving.capture.core.health import HEALTH_CHECK, YES
 from sidecar.serving.capture.core.http2_server import ENOUGH, UNIMPLEMENTED, Reply, StandingReply, Stream
-from sidecar.serving.capture.core.intake import DropReason
 from sidecar.serving.capture.core.messages import Memory, MessageCutter
 from sidecar.serving.capture.core.watchlist import ENCODING, PATH, Watchlist
+from sidecar.wire.reasons import DropReason
 
 PROCESS: Final = b"/envoy.service.ext_proc.v3.ExternalProcessor/Process"
 _ANSWER_FIELDS: Final = frozenset({ENCODING, calls.STATUS})

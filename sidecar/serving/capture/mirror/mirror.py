@@ -12,9 +12,9 @@ from typing import Final
 from sidecar.serving.capture.core import calls
 from sidecar.serving.capture.core.health import HEALTH_CHECK, YES
 from sidecar.serving.capture.core.http2_server import UNIMPLEMENTED, Reply, StandingReply, Stream
-from sidecar.serving.capture.core.intake import DropReason
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import PATH, Watchlist
+from sidecar.wire.reasons import DropReason
 
 _EMPTY: Final = Reply(b"")
 _REPLIES: Final = {

@@ -10,9 +10,9 @@ from typing import Final
 from sidecar.core.errors import InvalidError
 from sidecar.serving.capture.core.calls import STATUS, Call, SampledCall, begin, drop, finish
 from sidecar.serving.capture.core.http2 import PREFACE, Http2Reader
-from sidecar.serving.capture.core.intake import DropReason
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import ENCODING, Watchlist
+from sidecar.wire.reasons import DropReason
 
 _ANSWER_FIELDS: Final = frozenset({ENCODING, STATUS})
 _MAX_OPEN_CALLS: Final = 16384
@@ -69,7 +69,7 @@ class _Requests:
             return  # no message follows, or these are trailers
         if len(self._open) >= _MAX_OPEN_CALLS:
             raise InvalidError(
-                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is not read along"
+                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is relayed unobserved"
             )
         self._open[stream] = begin(fields, self._watchlist, self._memory)
 

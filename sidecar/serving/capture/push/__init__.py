@@ -1,1 +1,1 @@
-"""What clients push themselves: TrafficService."""
+"""The capture of items that clients push themselves, by TrafficService."""

@@ -17,7 +17,7 @@ class Intakes(Protocol):
     """Finds an endpoint's intake; `sidecar.serving.app` does."""
 
     def intake(self, endpoint: str) -> Intake:
-        """The intake, or NotFoundError."""
+        """Returns the intake; raises NotFoundError."""
         ...
 
 
@@ -30,7 +30,7 @@ class TrafficService:
         self._intakes = intakes
 
     def methods(self) -> grpc.GenericRpcHandler:
-        """The service's methods, to be added to a server."""
+        """Returns the service's method table for a gRPC server."""
         return grpc.method_handlers_generic_handler(
             self.name,
             {

@@ -16,10 +16,11 @@ from urllib.parse import unquote
 import httptools
 
 from sidecar.core.errors import InvalidError
-from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES, DropReason
+from sidecar.serving.capture.core.intake import MAX_SEGMENT_BYTES
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import Watchlist
 from sidecar.serving.capture.rest.rest_calls import RestCall, coding_of
+from sidecar.wire.reasons import DropReason
 
 _INFER: Final = re.compile(
     rb"(?:https?://[^/?#]*)?/v2/models/([^/?#]+)(?:/versions/[^/?#]+)?/infer(?:\?.*)?", re.DOTALL
@@ -116,7 +117,8 @@ class _Reader:
         self.parser.feed_data(chunk)
         if self._unread_bytes > _MAX_HEAD_BYTES:
             raise InvalidError(
-                f"a head or trailers of over {_MAX_HEAD_BYTES} bytes; the connection is not read along"
+                f"the head or the trailers have over {_MAX_HEAD_BYTES} bytes; the connection is relayed "
+                "unobserved"
             )
 
     def on_message_begin(self) -> None:
@@ -151,7 +153,7 @@ class _Requests(_Reader):
         super().on_message_begin()
         if len(self._open) >= _MAX_OPEN_CALLS:
             raise InvalidError(
-                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is not read along"
+                f"more than {_MAX_OPEN_CALLS} calls are open; the connection is relayed unobserved"
             )
         self._now = _Exchange()
         self._target = b""
@@ -165,7 +167,7 @@ class _Requests(_Reader):
         method, now = self.parser.get_method(), self._now
         now.is_head = method == b"HEAD"
         if now.is_head and len(self._open) > 1:
-            raise InvalidError("a HEAD behind open calls; the connection is not read along")
+            raise InvalidError("a HEAD request follows open calls; the connection is relayed unobserved")
         named = _INFER.fullmatch(self._target) if method == b"POST" else None
         if named is not None and not now.is_answered:
             now.call = self._call(unquote(named[1]))
@@ -207,7 +209,7 @@ class _Responses(_Reader):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         if not self._open:
-            raise InvalidError("an answer that nobody asked for; the connection is not read along")
+            raise InvalidError("an answer came without a request; the connection is relayed unobserved")
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from pilotfish.internal.v1 import scoring_pb2
 
-from sidecar.serving.capture.core.intake import DropReason, Intake
+from sidecar.serving.capture.core.intake import Intake
 from sidecar.serving.capture.core.messages import Memory, inflated
+from sidecar.wire.reasons import DropReason
 
 
 class RestCall:

@@ -175,7 +175,9 @@ def test_watchers_are_bounded_and_a_place_is_free_again_when_one_leaves(stage: S
         request = ranking_pb2.WatchRankingRequest(endpoint="e")
         first = stage.service.watch(request, _CONTEXT)
         await anext(first)
-        with pytest.raises(UnavailableError, match=r"1 watchers already; see serve\.max_watchers"):
+        with pytest.raises(
+            UnavailableError, match=r"1 watchers already; close a stream, or raise serve\.max_watchers"
+        ):
             await anext(stage.service.watch(request, _CONTEXT))
         assert isinstance(first, AsyncGenerator)
         await first.aclose()

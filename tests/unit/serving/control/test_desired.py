@@ -52,7 +52,7 @@ def test_registered_candidates_outlive_a_reload_and_a_new_incumbent_comes_back(s
 
 def test_what_is_refused(state: DesiredState) -> None:
     for call, kind, message in (
-        (lambda: register(state, "a"), InvalidError, "there already"),
+        (lambda: register(state, "a"), InvalidError, "exists already"),
         (lambda: register(state, "c", "../b.onnx"), InvalidError, "outside"),
         (lambda: register(state, "c", "/etc/passwd"), InvalidError, "outside"),
         (lambda: register(state, "c", "b.onnx"), InvalidError, "no such file"),

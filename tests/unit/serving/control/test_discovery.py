@@ -57,7 +57,7 @@ def test_a_candidate_has_the_models_name_its_profile_and_the_servers_options() -
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"profiles": "/p/all.st"}, "write {model} where the model's name stands"),
+        ({"profiles": "/p/all.st"}, "write it in place of the model's name"),
         ({"models": ""}, "at least 1 character"),
         ({"model": "digits"}, "Extra inputs"),
     ],
@@ -75,7 +75,7 @@ def test_a_server_is_asked_for_a_pattern_once() -> None:
         "candidates": [{"name": "a", "profile": "p", "onnx": {"path": "m"}}],
     }
     Endpoint.model_validate({**whole, "discover": [entry, {**entry, "models": "b*"}]})
-    with pytest.raises(ValidationError, match=r"models '\*' of s:1 stand there twice"):
+    with pytest.raises(ValidationError, match=r"models '\*' of s:1 is listed twice"):
         Endpoint.model_validate({**whole, "discover": [entry, entry]})
 
 

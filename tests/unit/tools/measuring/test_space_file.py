@@ -63,7 +63,7 @@ fixed:
     ("text", "fault"),
     [
         ("{}", "options: Field required"),
-        ("[]", "not a mapping"),
+        ("[]", "holds no mapping"),
         ("options: {}", "at least 1"),
         ("options: {batch_size: []}", "at least 1"),
         ("options: {batch_size: {value: [1]}}", "did you mean 'values'?"),

@@ -11,7 +11,8 @@ from tritonclient.utils import deserialize_bytes_tensor, serialize_byte_tensor
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import DATATYPES
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, datatype_of, from_raw, from_values, to_raw
+from sidecar.wire.reasons import RejectReason
+from sidecar.wire.v2.elements import UnreadableError, datatype_of, from_raw, from_values, to_raw
 
 NUMERIC = [name for name in DATATYPES if name not in {"BYTES", "BF16"}]
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from sidecar.core.tensors import Array
-from sidecar.wire.v2.elements import RejectReason, UnreadableError, datatype_of, to_raw
+from sidecar.wire.reasons import RejectReason
+from sidecar.wire.v2.elements import UnreadableError, datatype_of, to_raw
 from sidecar.wire.v2.json_bodies import request_arrays, response_arrays
 
 NUMBERS = st.sampled_from([np.bool_, np.int8, np.uint64, np.int64, np.float16, np.float32, np.float64])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sidecar.serving.capture.core.intake import DropReason
 from sidecar.serving.capture.core.messages import Memory, Message, MessageCutter, opening
+from sidecar.wire.reasons import DropReason
 
 COMPRESSIONS: dict[bytes, Callable[[bytes], bytes]] = {
     b"gzip": gzip.compress,

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pilotfish.internal.v1.ext_proc_pb2 import HttpBody, HttpTrailers, ProcessingRequest
 
 from sidecar.serving.capture.core.http2_server import ENOUGH, Reply
-from sidecar.serving.capture.core.intake import DropReason, Intake
+from sidecar.serving.capture.core.intake import Intake
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import PATH, Watchlist
 from sidecar.serving.capture.ext_proc import ext_proc
+from sidecar.wire.reasons import DropReason
 from tests.support.capture_ways import Call, framed, headers, observed, told_by_envoy
 from tests.support.running_proxy import Collector
 from tests.support.v2_upstream import echo

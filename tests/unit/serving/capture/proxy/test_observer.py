@@ -13,10 +13,11 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from sidecar.core.errors import InvalidError
 from sidecar.serving.capture.core.http2 import PREFACE
-from sidecar.serving.capture.core.intake import DropReason, Intake
+from sidecar.serving.capture.core.intake import Intake
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import Watchlist
 from sidecar.serving.capture.proxy.observer import ConnectionObserver
+from sidecar.wire.reasons import DropReason
 from tests.support.running_proxy import Collector, RunningProxy
 from tests.support.v2_upstream import Upstream
 

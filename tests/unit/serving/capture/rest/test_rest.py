@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.core.errors import InvalidError
-from sidecar.serving.capture.core.intake import DropReason, Intake
+from sidecar.serving.capture.core.intake import Intake
 from sidecar.serving.capture.core.messages import Memory
 from sidecar.serving.capture.core.watchlist import Watchlist
 from sidecar.serving.capture.rest.rest import RestObserver
+from sidecar.wire.reasons import DropReason
 from tests.support.running_proxy import Collector
 
 LIMIT_BYTES = 1000
