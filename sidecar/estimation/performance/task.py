@@ -11,7 +11,8 @@ import numpy as np
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.performance.gaussian_process import Reference, spread
+from sidecar.estimation.performance.covariance import Reference
+from sidecar.estimation.performance.gaussian_process import spread
 from sidecar.estimation.performance.source import Source
 from sidecar.estimation.performance.space import Space
 
