@@ -168,7 +168,7 @@ class Demo:
             show(domain, snapshot.ranking)
 
     async def _caught_up(self) -> tuple[ranking_pb2.Ranking, int]:
-        """Waits for a ranking of the whole window with all sampled requests; returns it and the item count."""
+        """Waits for a ranking of the whole window with all sampled requests; returns it and all items."""
         version = 0
         try:
             async with asyncio.timeout(_CATCH_UP_S):

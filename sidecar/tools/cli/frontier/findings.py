@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.core.errors import InvalidError
 from sidecar.core.preference.constraints import PROBABILITY, probability_kept
 from sidecar.core.ranking import Estimate
 from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.frontier.chance import chance_efficiency
 from sidecar.estimation.frontier.dominance import pareto_ranks
-from sidecar.estimation.frontier.envelopment import envelopment
 from sidecar.estimation.frontier.free_disposal import order_m
-from sidecar.estimation.frontier.hypervolume import contributions, hypervolume
 from sidecar.estimation.frontier.knee import knee
 from sidecar.estimation.frontier.random import random_frontier
 from sidecar.tools.cli.frontier.asked import Asked
@@ -98,8 +97,19 @@ def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, leve
         values: shape [models, measured columns].
         draws: shape [draws, models, measured columns].
         asked: what is compared and preferred.
-        level: of intervals.
+        level: probability that an interval holds the value.
+
+    Raises:
+        InvalidError: scipy or moocore is not installed.
     """
+    try:
+        from sidecar.estimation.frontier.envelopment import envelopment  # noqa: PLC0415 - it needs an extra
+        from sidecar.estimation.frontier.hypervolume import contributions, hypervolume  # noqa: PLC0415 - the same
+    except ModuleNotFoundError as error:
+        raise InvalidError(
+            f"`pilotfish frontier` needs {error.name}, which is not installed: "
+            "run `pip install 'pilotfish[frontier]'`"
+        ) from error
     broken = _broken(names, draws, asked)
     rows = np.array([row for row, name in enumerate(names) if name not in broken], dtype=np.int64)
     if not rows.size:
