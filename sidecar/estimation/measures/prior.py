@@ -22,7 +22,7 @@ def confusion_prior(
     """Makes Dirichlet pseudo-counts of the candidates' confusion matrices.
 
     Args:
-        profiles: of the C candidates; None where there is none.
+        profiles: profiles of the C candidates; None for a candidate without a profile.
         labels: the K names of the label space.
         shares: the weight of each candidate's validation, as a share of the window's items; [C].
         items: in the window.

@@ -1,4 +1,4 @@
-"""What one environment's table says of any configuration, freed of measurement noise."""
+"""A source: the metric in any configuration of one environment, estimated without measurement noise."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Source:
         codes: the configurations, shape [rows, options].
         values: logarithms of the metric, outliers drawn in, shape [rows].
         draws: hyperparameters, shape [draws, 5 + options].
-        weights: of the draws, shape [draws].
+        weights: weights of the draws, shape [draws].
     """
 
     space: Space

@@ -64,7 +64,7 @@ class Fitted(Protocol):
 
     @property
     def learned(self) -> Learned:
-        """What need not be learned again."""
+        """Arrays from which the same strategy is made again without learning."""
 
     @property
     def held_out(self) -> LogPrediction:
@@ -76,11 +76,11 @@ class Fitted(Protocol):
 
 @dataclass(frozen=True)
 class Pool:
-    """Sources as one.
+    """All sources together.
 
     Attributes:
         space: the options of all of them.
-        sources: any number.
+        sources: any number of sources.
     """
 
     space: Space
@@ -190,8 +190,8 @@ class Curve:
 
     Attributes:
         mean: predicts the logarithm.
-        held_out: of the measured rows.
-        sd: of the error, by the rows that were left out.
+        held_out: predictions of the measured rows, each without itself.
+        sd: standard deviation of the errors of rows that were left out.
     """
 
     mean: Callable[[Rows], Floats]

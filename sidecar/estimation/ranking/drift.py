@@ -42,7 +42,7 @@ class Movement:
     """How an objective moved between two candidates.
 
     Attributes:
-        change: of the winner's value minus the loser's, in the objective's unit.
+        change: change of the winner's value minus the loser's, in the objective's unit.
         half_widths: its size over the half width of its interval; None where all values are known exactly.
     """
 
@@ -72,7 +72,7 @@ class Drift:
         tau_b: Kendall's rank correlation of the candidates that both rank, -1 to 1.
         overlap: rank-biased overlap, 0 to 1, mostly of the first ranks.
         top_before: all that shared the first rank, by name; empty without any.
-        top_after: the same, later.
+        top_after: top of the later ranking, in the same form.
         overtakings: pairs of which one was ranked below the other and is now above, the best winner first.
     """
 

@@ -135,7 +135,7 @@ def test_without_a_source_the_chooser_learns_alone() -> None:
     ("sources", "rows", "strategy", "message"),
     [
         (0, 1, CHOOSER, "neither a source nor enough measurements"),
-        (1, 5, "guess", "no strategy 'guess'; there is chooser, scratch"),
+        (1, 5, "guess", "no strategy 'guess': use one of chooser, scratch"),
         (0, 5, "direct", "'direct' needs 1 sources and 0 measurements; there are 0 and 5"),
     ],
 )
