@@ -43,7 +43,7 @@ def validated_confusion(profile: SourceProfile | None, labels: Sequence[str]) ->
     """Moves a candidate's validation confusion into a label space.
 
     Returns:
-        counts [K, K]; 0 where nothing was validated.
+        counts [K, K]; 0 for classes without validation rows.
     """
     if profile is None or profile.validation is None:
         return np.zeros((len(labels), len(labels)))

@@ -73,8 +73,8 @@ class Source:
 
     Attributes:
         space: its options.
-        metric: what was learned.
-        environment: where it was measured.
+        metric: name of the learned metric.
+        environment: environment that it was measured in, by column.
         codes: the configurations, shape [rows, options].
         values: logarithms of the metric, outliers drawn in, shape [rows].
         draws: hyperparameters, shape [draws, 5 + options].

@@ -154,12 +154,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Task:
-    """What a strategy learns from.
+    """The sources and measurements that a strategy learns from.
 
     Attributes:
         pool: the sources.
-        measured: the target's configurations.
-        values: logarithms of the metric there, shape [rows].
+        measured: the measured configurations of the target.
+        values: logarithms of the metric in them, shape [rows].
     """
 
     pool: Pool
@@ -200,7 +200,7 @@ class Curve:
 
     @property
     def learned(self) -> Learned:
-        """Nothing: fitting anew takes no time."""
+        """No arrays, because a new fit takes no time."""
         return {}
 
     def predict(self, rows: Rows) -> LogPrediction:

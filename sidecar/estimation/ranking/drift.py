@@ -194,7 +194,7 @@ def _most_moved(winner: str, loser: str, before: Revision, after: Revision) -> M
 
 
 def _movement(objective: str, values: list[Estimate]) -> Movement:
-    """An objective of the winner and the loser before, and of both after."""
+    """Values of an objective of the winner and the loser, before and after."""
     change = (values[2].value - values[3].value) - (values[0].value - values[1].value)
     # As if the four errors were independent, which errs on the wide side where two of them are shared.
     half_width = float(np.linalg.norm([(one.high - one.low) / 2 for one in values]))

@@ -46,7 +46,7 @@ class Recommendation:
     """The recommended candidate, and what each challenger has gathered against it.
 
     Attributes:
-        candidate: the recommended one.
+        candidate: name of the recommended candidate.
     """
 
     def __init__(self, candidate: str, *, level: float) -> None:
