@@ -22,7 +22,7 @@ $(VENV)/.run: pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,otel]' --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo,frontier,inject,otel,perf]' --group dev
 	@touch $@
 
 demo: $(VENV)/.run ## serve six digit models, send drifting traffic, watch the ranking

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import spearmanr
 
+from benchmarks.performance_models.guided_sampling import worth_measuring
 from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.performance.chooser import choose
-from sidecar.estimation.performance.guided import worth_measuring
 from sidecar.estimation.performance.intervals import half_width
 from sidecar.estimation.performance.source import Source
 from sidecar.estimation.performance.strategies import CHOOSER, STRATEGIES

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from docs.generate.markdown import code, table
+from sidecar.estimation.measures.measure import Measure
 from sidecar.estimation.measures.needs import Need
-from sidecar.estimation.measures.table import MEASURES, Measure
+from sidecar.estimation.measures.table import MEASURES
 
 _HEAD = """# Measures
 

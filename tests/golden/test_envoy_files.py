@@ -111,7 +111,7 @@ def test_a_fraction_that_is_none_is_told(
     ("words", "said"),
     [
         ("--upstream triton:8001", "digits, letters listen on addresses of their own: say --endpoint"),
-        ("--upstream triton:8001 --endpoint digits", "name with --listen HOST:PORT"),
+        ("--upstream triton:8001 --endpoint digits", "add --listen HOST:PORT"),
         ("--upstream triton:8001 --capture mirror --istio", "name Pilotfish's with --pilotfish HOST:9001"),
         (
             "--upstream triton --endpoint digits --listen 0.0.0.0:1",

@@ -136,7 +136,7 @@ def test_a_report_is_one_page_of_its_own(folder: Path) -> None:
     missing = folder / "nowhere" / "report.html"
     failed = pilotfish("rank", *source, "--report", missing)
     assert (failed.returncode, failed.stdout) == (2, "")
-    assert f"there is no folder {missing.parent}" in failed.stderr
+    assert f"names a file in {missing.parent}, but there is no such folder" in failed.stderr
 
 
 def test_predictions_alone_make_a_report(folder: Path) -> None:

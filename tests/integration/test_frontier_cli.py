@@ -179,7 +179,7 @@ def test_a_thousand_models_from_parquet(tmp_path: Path, capsys: pytest.CaptureFi
             ("--objectives", "top1:max", "--constraint", "size >= 3", "--constraint", "size <= 2"),
             "no candidate can satisfy it",
         ),
-        (("--objectives", "top1:max", "--uncertainty", "top1=1", "--draws", "0"), "--draws 0"),
+        (("--objectives", "top1:max", "--uncertainty", "top1=1", "--draws", "0"), "--draws is 0"),
     ],
 )
 def test_wrong_words_are_refused_by_name(table: Path, words: tuple[str, ...], message: str) -> None:

@@ -167,20 +167,24 @@ def test_the_envoy_beside_copies_a_fraction(config: Path, printed: Printed) -> N
 
 def test_files_that_the_pod_will_not_have_are_told(config: Path, printed: Printed) -> None:
     config.write_text(CONFIG.replace("/models/a.onnx", "models/a.onnx"))
-    noted = "note: in the pod models/a.onnx is looked for in /etc/pilotfish"
+    noted = "note: in the pod Pilotfish looks for models/a.onnx in /etc/pilotfish"
     assert printed("inject", "-f", FOLDER / "deployment.yaml", "--config", config, noted=noted)
 
 
 @pytest.mark.parametrize(
     ("change", "words", "said"),
     [
-        (("", ""), "", "name a configuration file with --config, or an existing ConfigMap"),
-        (("", ""), "--config {config} --envoy observer", "name with --upstream HOST:PORT"),
-        (("", ""), "--config {config} --envoy-fraction 0.1", "is for the envoy.yaml printed with --envoy"),
+        (("", ""), "", "name a file with --config, or an existing ConfigMap"),
+        (("", ""), "--config {config} --envoy observer", "add --upstream HOST:PORT"),
+        (
+            ("", ""),
+            "--config {config} --envoy-fraction 0.1",
+            "only changes an envoy.yaml that --envoy prints",
+        ),
         (
             ("", ""),
             "--config-map shared --envoy mirror --envoy-fraction 0.1",
-            "comes from `pilotfish envoy --fraction`",
+            "gets its fraction from `pilotfish envoy --fraction`",
         ),
         (("mirror:", "miror:"), "--config {config}", "unknown key; did you mean 'mirror'"),
         (
@@ -208,7 +212,7 @@ def test_wrong_use_is_told_with_a_mend(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a: [", "standard input: is not YAML"), ("kind: Service", "no workload to inject into, only Service")],
+    [("a: [", "standard input is not YAML"), ("kind: Service", "no workload to inject into, only Service")],
 )
 def test_manifests_without_a_workload_are_refused(text: str, said: str, printed: Printed) -> None:
     with pytest.raises(InvalidError, match=said):
@@ -216,5 +220,5 @@ def test_manifests_without_a_workload_are_refused(text: str, said: str, printed:
 
 
 def test_a_file_that_is_not_there_is_told(printed: Printed) -> None:
-    with pytest.raises(InvalidError, match=r"nowhere.yaml: cannot be read: .* No such file"):
+    with pytest.raises(InvalidError, match=r"nowhere.yaml cannot be read: .* No such file"):
         printed("uninject", "-f", "nowhere.yaml")

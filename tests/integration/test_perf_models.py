@@ -127,7 +127,7 @@ def test_predict_knows_configurations_that_were_never_measured_here(
         ("batch_size=[1]", "NAME=VALUE"),
         ("batch_size={", "NAME=VALUE"),
         ("batch_size=99", "from 1 to 16"),
-        ("bach_size=1", "there is batch_size"),
+        ("bach_size=1", "use one of batch_size"),
     ],
 )
 def test_a_configuration_that_is_none_is_refused(model: Path, word: str, message: str) -> None:

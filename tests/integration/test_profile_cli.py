@@ -109,7 +109,7 @@ def test_show_lists_a_texts_words_and_not_their_buckets(
     [
         ({"--model": "none.onnx"}, "the model cannot be read"),
         ({"--data": "none.npz"}, "no such file"),
-        ({"--out": "absent/p.safetensors"}, "there is no folder"),
+        ({"--out": "absent/p.safetensors"}, "there is no such folder"),
         ({"--output": "label"}, "no output 'label' of floats"),
         ({"--features": "Z"}, "no column 'Z'; there is"),
         ({"--label": "z"}, "no column 'z'; there is"),

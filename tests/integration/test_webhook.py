@@ -220,7 +220,7 @@ def served(certificate: Certificate, ca: trustme.CA, name: str) -> bool:
 
 def test_it_has_to_know_its_own_namespace(files: tuple[Path, Path]) -> None:
     words = ["--cert", str(files[0]), "--key", str(files[1]), "--namespace", ""]
-    with pytest.raises(InvalidError, match="name the webhook's own namespace with --namespace"):
+    with pytest.raises(InvalidError, match="name it with --namespace or in POD_NAMESPACE"):
         app(["webhook", *words], exit_on_error=False)
 
 

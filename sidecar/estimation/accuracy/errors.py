@@ -84,7 +84,7 @@ def from_validation(signals: Signals, means: Floats, errors: Floats) -> tuple[Fl
     level that all share.
 
     Args:
-        signals: of the window.
+        signals: signals of the window.
         means: as `from_answers` gives them [C].
         errors: the same [C, C].
 
@@ -113,7 +113,7 @@ def draw(signals: Signals, learned: Learned, rng: np.random.Generator, draws: in
     """Estimates accuracies and draws what else they could be.
 
     Args:
-        signals: of a window.
+        signals: signals of a window.
         learned: on sources other than the window's.
         rng: for the draws.
         draws: how many, even: each error comes with both signs.

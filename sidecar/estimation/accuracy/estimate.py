@@ -88,7 +88,7 @@ def vote_weights(evidence: Evidence, support: Support, shared: Floats) -> Floats
     """What each candidate's vote counts: by nearness of its source, by validated skill where traffic fits.
 
     Args:
-        evidence: of at least one candidate.
+        evidence: evidence of at least one candidate.
         support: what the inputs say of each.
         shared: a candidate's share in the vote that it has together with its near-duplicates [C].
 
@@ -156,7 +156,7 @@ def estimate_accuracy(
 
     Args:
         parts: at least one; of the same candidates.
-        evidence: of the whole window.
+        evidence: evidence of the whole window.
         support: what the inputs of the whole window say of each candidate.
         learned: on sources other than the window's.
         rng: for the draws.

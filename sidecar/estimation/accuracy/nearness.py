@@ -21,7 +21,7 @@ def nearness(distances: Floats) -> Floats:
     source is known, all votes count the same.
 
     Args:
-        distances: of each source; infinite where that is not known [C].
+        distances: distance of each source from the traffic; infinite where it is not known [C].
 
     Returns:
         [C]: 1 for the nearest, exp(-1) for the farthest.

@@ -83,7 +83,7 @@ def calibrated(shares: Array, validation: Validation) -> tuple[Array, Floats]:
 
     Args:
         shares: rows sum to 1, [n, K].
-        validation: of the candidate.
+        validation: validation statistics of the candidate.
 
     Returns:
         [n, K], rows sum to 1, the other classes in the same proportions; and the accuracy of each answer [n].

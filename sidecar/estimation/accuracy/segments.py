@@ -23,7 +23,7 @@ def agreement_segments(votes: Array, classes: int, min_items: int, rng: np.rando
     Args:
         votes: shape [C, n].
         classes: K.
-        min_items: that a segment must have.
+        min_items: least number of items of a segment.
         rng: for the starts; equal states give the same segments, whatever the order of the items.
 
     Returns:

@@ -37,7 +37,7 @@ def obstacle(evidence: Evidence) -> tuple[State, str] | None:
     """Tells why the candidates' answers make no consensus.
 
     Args:
-        evidence: of at least one candidate and one item.
+        evidence: evidence of at least one candidate and one item.
 
     Returns:
         the state and its reason; None where there is no obstacle. TIED means that all candidates
@@ -90,7 +90,7 @@ def pool_doubt(evidence: Evidence, support: Support) -> tuple[State, str] | None
     those from elsewhere do not discredit several whose own source the traffic is.
 
     Args:
-        evidence: of at least two candidates, with at least one item.
+        evidence: evidence of at least two candidates, with at least one item.
         support: what the inputs say of each.
     """
     if support.strange.all():
@@ -118,7 +118,7 @@ def promise_doubt(estimate: AccuracyEstimate, tolerance: float, sure: float) -> 
     """Tells whether serving the first candidate may lose too much; None where that is promised not to happen.
 
     Args:
-        estimate: of the candidates' accuracies.
+        estimate: estimate of the candidates' accuracies.
         tolerance: what the first candidate may lose to the best one, in accuracy.
         sure: the share of the draws in which it must not lose more.
     """

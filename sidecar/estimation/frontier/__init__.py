@@ -3,7 +3,7 @@
 Arrays in, arrays out. Points are [candidates, objectives], draws [draws, candidates, objectives],
 directions +1 (a good: higher is better) or -1 (a cost: lower is better). What is not finite is refused.
 
-    dominance.nondominated(points, directions)                -> bool; pareto_ranks, epsilon_nondominated
+    dominance.nondominated(points, directions)                -> bool; pareto_ranks
     free_disposal.free_disposal(points, directions)           -> theta, peer, nondominated; order_m
     envelopment.envelopment(points, directions, "bcc")        -> theta and the mixture that beats each
     hypervolume.hypervolume(points, directions, reference)    -> float; contributions

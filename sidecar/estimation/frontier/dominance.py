@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 
-from sidecar.core.errors import InvalidError
 from sidecar.core.preference.points import gains
 from sidecar.core.tensors import Array, Floats
 
@@ -86,40 +85,6 @@ def pareto_ranks(points: Array, directions: Sequence[int]) -> Array:
             if behind.size:
                 layers[place] = behind.max() + 1
     return layers[places]
-
-
-def epsilon_nondominated(points: Array, directions: Sequence[int], epsilons: Array) -> Array:
-    """Marks the points that no other one beats by more than what does not count.
-
-    Another point counts as better when it is at least as good in every objective and better in one by
-    more than its epsilon. All of `nondominated` are marked, and what lies just behind them.
-
-    Args:
-        points: shape [candidates, objectives].
-        directions: +1 where higher is better, -1 where lower is; one an objective.
-        epsilons: differences that do not count, in each objective's unit, >= 0; shape [objectives].
-
-    Returns:
-        bool, shape [candidates].
-
-    Raises:
-        InvalidError: see `nondominated`; or an epsilon is negative or not finite.
-    """
-    values = gains(points, directions)
-    allowed = np.asarray(epsilons, dtype=np.float64)
-    if allowed.shape != values.shape[1:] or not np.isfinite(allowed).all() or (allowed < 0).any():
-        raise InvalidError(f"epsilons are {allowed.tolist()}: give a number >= 0 for each objective")
-    # Whatever beats a point is beaten by, or is, a point of the frontier that beats it as well.
-    front = values[nondominated(values, [1] * values.shape[1])]
-    answers = np.empty(len(values), dtype=bool)
-    step = max(_PAIRS // len(front), 1)
-    for start in range(0, len(values), step):
-        part = values[start : start + step].T
-        more = np.zeros((part.shape[1], len(front)), dtype=bool)
-        for these, those, epsilon in zip(part, front.T, allowed, strict=True):
-            more |= those - epsilon > these[:, None]
-        answers[start : start + step] = ~(more & _at_least(part, front.T)).any(axis=1)
-    return answers
 
 
 def _not_obviously_dominated(values: Floats) -> Array:

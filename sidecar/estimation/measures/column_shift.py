@@ -33,7 +33,7 @@ class ColumnShift:
     Attributes:
         mean: over the columns that vary; 0 on average for the source itself, 1 where no value is shared.
         noise: standard deviation of the mean for a window of the source itself.
-        farthest: of all columns, the shift that is largest beside its own noise.
+        farthest: shift of the column whose shift is largest relative to its own noise.
         farthest_noise: the shift of that column that chance makes in one window of twenty, over 1.64, so
             that both pairs read alike.
     """
@@ -62,8 +62,8 @@ def shift_of(profile: SourceProfile, target: TargetStatistics) -> ColumnShift:
     """Compares a window with a source, column by column.
 
     Args:
-        profile: of the source.
-        target: of the window, with at least one item.
+        profile: profile of the source.
+        target: features of the window, with at least one item.
     """
     columns = columns_of(profile)
     whole = profile.feature_counts.sum(axis=0)
@@ -89,7 +89,7 @@ def _apart(columns: Columns, window: Array, source: Array) -> Floats:
     """Squared distance of histograms without bias over the squared lengths, by column.
 
     Args:
-        columns: of the features.
+        columns: columns of the features.
         window: counts [..., d, bins].
         source: counts [..., d, bins].
 

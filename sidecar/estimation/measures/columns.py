@@ -76,7 +76,7 @@ def column_divergence(columns: Columns, one: Array, other: Array) -> Floats:
     """Jensen-Shannon divergence of each column's histograms.
 
     Args:
-        columns: of the features.
+        columns: columns of the features.
         one: counts [..., d, bins].
         other: counts [..., d, bins]; leading axes broadcast.
 
@@ -101,7 +101,7 @@ def varying(columns: Columns, window: Array, source: Array) -> Array:
     """Which columns have more than one value in the window or the source, bool [k].
 
     Args:
-        columns: of the features.
+        columns: columns of the features.
         window: counts [d, bins].
         source: counts [d, bins].
     """

@@ -58,7 +58,7 @@ def transport_gains(gain: Floats, capacity: Floats) -> Floats:
     the gap between plan and prices is under TOLERANCE; each step solves one K x K system.
 
     Args:
-        gain: of each item in each class, 0 to 1, shape [n, K], n > 0.
+        gain: gain of each item in each class, 0 to 1, shape [n, K], n > 0.
         capacity: share of the items that each class takes, sums to 1, shape [K].
 
     Returns:
@@ -84,7 +84,7 @@ class _Plan:
     Attributes:
         prices: [K].
         net: highest gain less price of each item [n].
-        parts: of each item in each class, rows sum to 1 [n, K].
+        parts: share of each item in each class, rows sum to 1 [n, K].
         cost: the softened dual.
         lack: capacity less use of each class, the slope of the cost [K].
     """

@@ -27,7 +27,7 @@ def jsd(p: Array, q: Array) -> Floats:
 
     Args:
         p: counts or shares, shape [..., bins]; each sums to more than 0.
-        q: the same; leading axes broadcast against those of `p`.
+        q: second distribution, as `p`; leading axes broadcast against those of `p`.
 
     Returns:
         nats, 0 to ln 2, shape of the broadcast leading axes.

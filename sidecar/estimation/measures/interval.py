@@ -42,8 +42,8 @@ def jackknife(value: float, without_one: Floats, bounds: tuple[float, float]) ->
     """Gives a statistic of several partitions or blocks its interval.
 
     Args:
-        value: of all of them.
-        without_one: the same without each, at least two.
+        value: value over all parts.
+        without_one: value without each part in turn; at least two parts.
         bounds: least and greatest possible value.
 
     References:

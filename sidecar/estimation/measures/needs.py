@@ -33,9 +33,9 @@ def own_lack(evidence: Evidence, candidate: int, needs: frozenset[Need]) -> str:
     """Tells what a candidate lacks by itself.
 
     Args:
-        evidence: of one round.
+        evidence: evidence of one round.
         candidate: its number.
-        needs: of a measure.
+        needs: what a measure requires.
 
     Returns:
         the first thing missing, in words; empty where nothing is.

@@ -22,7 +22,7 @@ def confusion_prior(
     """Makes Dirichlet pseudo-counts of the candidates' confusion matrices.
 
     Args:
-        profiles: of the C candidates; None where there is none.
+        profiles: profiles of the C candidates; None for a candidate without a profile.
         labels: the K names of the label space.
         shares: the weight of each candidate's validation, as a share of the window's items; [C].
         items: in the window.
@@ -43,7 +43,7 @@ def validated_confusion(profile: SourceProfile | None, labels: Sequence[str]) ->
     """Moves a candidate's validation confusion into a label space.
 
     Returns:
-        counts [K, K]; 0 where nothing was validated.
+        counts [K, K]; 0 for classes without validation rows.
     """
     if profile is None or profile.validation is None:
         return np.zeros((len(labels), len(labels)))

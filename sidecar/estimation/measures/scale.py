@@ -15,7 +15,7 @@ def deviations(variance: Floats) -> Floats:
     """Takes each feature's standard deviation, at least `least_deviation`.
 
     Args:
-        variance: of the source's features [d], not negative.
+        variance: variance of the source's features [d], not negative.
 
     Returns:
         positive, [d].

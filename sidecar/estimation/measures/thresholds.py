@@ -24,7 +24,7 @@ def source_thresholds(profile: SourceProfile) -> SourceThresholds | None:
     the partition itself, chance differences look smaller than a live partition's do.
 
     Args:
-        profile: of the candidate.
+        profile: profile of the candidate.
 
     Returns:
         the 95 % quantiles and the nearest distances; None where the source has one partition.

@@ -30,7 +30,7 @@ def word_counts(words: Iterable[Sequence[str]], vocabulary: Sequence[str]) -> Ar
     """Counts the words of items.
 
     Args:
-        words: of each item, as `sidecar.core.row_words.row_words` gives them.
+        words: words of each item, as `sidecar.core.row_words.row_words` gives them.
         vocabulary: the profile's words, W different ones.
 
     Returns:

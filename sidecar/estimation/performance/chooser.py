@@ -1,4 +1,4 @@
-"""Follows whatever predicts the target's own measurements best when they are held out."""
+"""Combines strategies, weighted by how well they predict measurements that were held out."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Chooser:
     """Fitted strategies and how much each counts.
 
     Attributes:
-        members: by name.
-        weights: of the members, by name, sum 1.
+        members: fitted strategies, by name.
+        weights: weights of the members, by name, sum 1.
     """
 
     members: Mapping[str, Fitted]
@@ -76,7 +76,7 @@ def choose(fitted: Mapping[str, Fitted], trust: Mapping[str, float], values: Flo
     that is a fault of measuring speaks against no member.
 
     Args:
-        fitted: by name; at least one.
+        fitted: fitted strategies, by name; at least one.
         trust: in each before anything is measured, above 0, the same names.
         values: logarithms of the target's measurements, shape [rows].
 

@@ -22,7 +22,7 @@ class Influence:
     Attributes:
         options: one name or two.
         target: share of the variance of the metric's logarithm over the space, 0..1.
-        sources: the same in each source, in the model's order.
+        sources: share in each source, in the model's order.
     """
 
     options: tuple[str, ...]
@@ -37,7 +37,7 @@ def explain(model: PerformanceModel, rng: np.random.Generator) -> tuple[Influenc
     missing is due to three or more options together.
 
     Args:
-        model: of the target.
+        model: model of the target.
         rng: draws configurations.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Faults of measuring: a row may be off by orders of magnitude, whatever its configuration.
+"""Faults of measuring: a row may be wrong by orders of magnitude, whatever its configuration.
 
-Every row's error is normal but for one in a thousand, which has a factor of ten more of it.
+The error of a row is normal. In one row of a thousand, a fault adds a further error of about a factor of ten.
 
 References:
     the contaminated normal distribution (Tukey 1960).
@@ -25,8 +25,8 @@ def log_density(errors: Floats, variances: Floats) -> Floats:
     """Logarithm of the density of errors, but for a constant.
 
     Args:
-        errors: of predictions of the logarithm, any shape.
-        variances: of the predictions, noise included, the same shape.
+        errors: errors of predictions of the logarithm, any shape.
+        variances: variances of the predictions, noise included, the same shape.
     """
     found: Floats = np.logaddexp(
         np.log(1.0 - _SHARE) + _normal(errors, variances),

@@ -87,7 +87,7 @@ def named(task: Task, name: str) -> Strategy:
         InvalidError: there is none, or the task has too little for it.
     """
     if name not in STRATEGIES:
-        raise InvalidError(f"there is no strategy {name!r}; there is {', '.join((CHOOSER, *STRATEGIES))}")
+        raise InvalidError(f"there is no strategy {name!r}: use one of {', '.join((CHOOSER, *STRATEGIES))}")
     strategy = STRATEGIES[name]
     if not strategy.fits(task):
         raise InvalidError(

@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 
 from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.performance.source import Source
 from sidecar.estimation.performance.task import Curve, Learned, Rows, Task, curve
 from sidecar.estimation.performance.terms import Term, columns
 
@@ -23,26 +22,6 @@ def fit(task: Task, learned: Learned) -> Curve:  # noqa: ARG001 - a source keeps
     """Fits the first source's strongest terms to the target by least squares, as many as the rows bear."""
     terms = task.pool.sources[0].terms
     return curve(task, lambda rows, values: _fit(task.space.groups, terms, rows, values))
-
-
-def worth_measuring(source: Source, codes: Floats, count: int, rng: np.random.Generator) -> Array:
-    """Chooses configurations in which only influential options leave their defaults.
-
-    Args:
-        source: whose influential options are varied.
-        codes: what can be measured, shape [rows, options].
-        count: how many to choose.
-        rng: breaks ties.
-
-    Returns:
-        row numbers, shape [count]: fewest other options off their defaults first.
-    """
-    space = source.space
-    influential = {option for term in source.terms for option in term}
-    others = [option for option in range(len(space.options)) if option not in influential]
-    off = (codes[:, others] != space.code({})[others]).sum(axis=1)
-    order = rng.permutation(len(codes))
-    return order[np.argsort(off[order], kind="stable")][:count]
 
 
 def _fit(groups: Array, terms: Sequence[Term], rows: Rows, values: Floats) -> Callable[[Rows], Floats]:

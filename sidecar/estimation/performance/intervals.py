@@ -28,7 +28,7 @@ def half_width(values: Floats, mean: Floats, sd: Floats) -> float:
     Args:
         values: measured logarithms, shape [rows].
         mean: predicted without the row, the same shape.
-        sd: the same, standard deviation.
+        sd: standard deviations of the held-out predictions.
 
     Returns:
         above 0.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sidecar.core.tensors import Floats
-from sidecar.estimation.performance.gaussian_process import Inputs
+from sidecar.estimation.performance.covariance import Inputs
 from sidecar.estimation.performance.process import Process, fit_process
 from sidecar.estimation.performance.source import NOISE_SD, SLOPE_SD, prior
 from sidecar.estimation.performance.task import Learned, Rows, Task

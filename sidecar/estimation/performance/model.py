@@ -1,4 +1,4 @@
-"""A fitted performance model and its answers."""
+"""A fitted performance model and its predictions."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class PerformanceModel:
     """What one metric is in any configuration, in one environment.
 
     Attributes:
-        metric: its name, which ends in its unit.
-        environment: that it predicts, by column.
-        strategy: its name.
+        metric: name of the metric, which ends in its unit.
+        environment: environment that it predicts, by column.
+        strategy: name of the strategy.
         task: the sources and the measurements that it was fitted to.
-        fitted: the strategy.
+        fitted: the fitted strategy.
     """
 
     metric: str
@@ -56,12 +56,12 @@ class PerformanceModel:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """What it was transferred from; give them to `fit` again with more measurements."""
+        """The sources that it was learned from; give them to `fit` again with more measurements."""
         return self.task.pool.sources
 
     @property
     def weights(self) -> Mapping[str, float]:
-        """What it follows: strategies and their weights, sum 1."""
+        """Strategies and their weights in a prediction, sum 1."""
         return self.fitted.weights if isinstance(self.fitted, Chooser) else {self.strategy: 1.0}
 
     @cached_property

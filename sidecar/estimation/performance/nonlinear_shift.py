@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from sidecar.estimation.performance.gaussian_process import Inputs
+from sidecar.estimation.performance.covariance import Inputs
 from sidecar.estimation.performance.process import Process, fit_process, source_feature
 from sidecar.estimation.performance.source import prior
 from sidecar.estimation.performance.task import Learned, Rows, Task

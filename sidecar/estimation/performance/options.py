@@ -45,7 +45,7 @@ class Measurable:
         """The option with the values to measure, in their natural order.
 
         Args:
-            name: of the option.
+            name: name of the option.
             values: from the space file.
             default: from there; None: `Measurable.default` where that is measured, otherwise the first.
 

@@ -10,8 +10,10 @@ from typing import Final
 import numpy as np
 
 from sidecar.core.tensors import Floats
-from sidecar.estimation.performance.gaussian_process import GaussianProcess, Inputs, Prior, learn
-from sidecar.estimation.performance.source import SLOPE_SD
+from sidecar.estimation.performance.covariance import Inputs
+from sidecar.estimation.performance.gaussian_process import GaussianProcess
+from sidecar.estimation.performance.hyperparameters import Prior
+from sidecar.estimation.performance.source import SLOPE_SD, learn_hyperparameters
 from sidecar.estimation.performance.task import Learned, LogPrediction, Rows, Task
 
 # The logarithm of a length scale learned in the source: beyond these an option does not count at all,
@@ -49,7 +51,7 @@ def fit_process(task: Task, learned: Learned, inputs: Callable[[Rows], Inputs], 
     if learned:
         draws, weights = learned["draws"], learned["weights"]
     else:
-        draws, weights = learn(given, task.values, reference, prior)
+        draws, weights = learn_hyperparameters(given, task.values, reference, prior)
     return Process(GaussianProcess(given, task.values, reference, draws, weights), inputs)
 
 

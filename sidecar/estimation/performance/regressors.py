@@ -36,8 +36,8 @@ def fit(kind: str, task: Task, learned: Learned) -> Curve:  # noqa: ARG001 - it 
 
     Args:
         kind: tree, forest, boosting, svr or mlp.
-        task: of which only the measured rows are used.
-        learned: nothing.
+        task: the task, of which only the measured rows are used.
+        learned: not used.
 
     Raises:
         InvalidError: scikit-learn is not installed.

@@ -25,10 +25,10 @@ class Timing:
     """How long runs of the model took in a configuration of their own.
 
     Attributes:
-        predicted: by the performance model for that configuration, seconds.
-        lower_quartile_s: of the runs; taken for their time, as others only ever make a run longer.
-        median_s: of the runs.
-        likeness: of that configuration to the one that is asked for, 0..1; see `likeness`.
+        predicted: prediction of the performance model for that configuration, seconds.
+        lower_quartile_s: lower quartile of the runs; it stands for their time, as other load only adds time.
+        median_s: median of the runs.
+        likeness: likeness of that configuration to the requested configuration, 0..1; see `likeness`.
     """
 
     predicted: Estimate
@@ -42,8 +42,8 @@ class Shift:
     """What timings say of the model's error where it is asked.
 
     Attributes:
-        factor: that a time is multiplied by.
-        narrowing: that the model's own deviation, on the logarithm, is multiplied by; 0..1.
+        factor: factor that a time is multiplied by.
+        narrowing: factor, 0..1, that the model's own deviation of the logarithm is multiplied by.
     """
 
     factor: float

@@ -1,4 +1,4 @@
-"""What one environment's table says of any configuration, freed of measurement noise."""
+"""A source: the metric in any configuration of one environment, estimated without measurement noise."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ import numpy as np
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Floats
+from sidecar.estimation.performance.covariance import Inputs, Reference
 from sidecar.estimation.performance.faults import sound
-from sidecar.estimation.performance.gaussian_process import (
-    GaussianProcess,
-    Inputs,
-    Prior,
-    Reference,
-    learn,
-    spread,
-)
+from sidecar.estimation.performance.gaussian_process import GaussianProcess, spread
+from sidecar.estimation.performance.hyperparameters import Prior
 from sidecar.estimation.performance.space import Space
 from sidecar.estimation.performance.table import PerformanceTable
 from sidecar.estimation.performance.terms import Term, stepwise
@@ -78,12 +73,12 @@ class Source:
 
     Attributes:
         space: its options.
-        metric: what was learned.
-        environment: where it was measured.
+        metric: name of the learned metric.
+        environment: environment that it was measured in, by column.
         codes: the configurations, shape [rows, options].
         values: logarithms of the metric, outliers drawn in, shape [rows].
         draws: hyperparameters, shape [draws, 5 + options].
-        weights: of the draws, shape [draws].
+        weights: weights of the draws, shape [draws].
     """
 
     space: Space
@@ -107,7 +102,7 @@ class Source:
         if reach:
             values = np.clip(values, middle - reach, middle + reach)
         inputs = _inputs(table.space, table.codes)
-        draws, weights = learn(inputs, values, _NO_REFERENCE, prior(len(table.space.options)))
+        draws, weights = learn_hyperparameters(inputs, values, _NO_REFERENCE, prior(len(table.space.options)))
         environment = dict(table.environment)
         return cls(table.space, metric, environment, table.codes, values, draws, weights)
 
@@ -161,6 +156,24 @@ class Source:
         found = np.full(len(self.codes), np.inf)
         found[self.process.rows] = self.process.without_noise()
         return found
+
+
+def learn_hyperparameters(
+    inputs: Inputs, values: Floats, reference: Reference, prior: Prior
+) -> tuple[Floats, Floats]:
+    """Calls `learning.learn`, which is imported here only: the service predicts without scipy.
+
+    Raises:
+        InvalidError: scipy is not installed.
+    """
+    try:
+        from sidecar.estimation.performance.learning import learn  # noqa: PLC0415 - it needs an extra
+    except ImportError as error:
+        raise InvalidError(
+            "fitting a performance model needs scipy, which is not installed: "
+            "run `pip install 'pilotfish[perf]'`"
+        ) from error
+    return learn(inputs, values, reference, prior)
 
 
 def _inputs(space: Space, codes: Floats) -> Inputs:

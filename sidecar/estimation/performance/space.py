@@ -1,4 +1,4 @@
-"""Configuration options, the constraints between them, and their encoding into numbers."""
+"""Configuration options, the constraints between them, and the codes of their values."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Floats
+from sidecar.estimation.performance.encoding import Coded, Encoding
 
 Value: TypeAlias = str | bool | int | float
 Configuration: TypeAlias = Mapping[str, Value]
@@ -23,10 +24,10 @@ Configuration: TypeAlias = Mapping[str, Value]
 class OptionKind(StrEnum):
     """How the values of an option relate to each other."""
 
-    CATEGORICAL = "categorical"  # only same or different
-    ORDINAL = "ordinal"  # ordered, equal steps
-    NUMERIC = "numeric"  # a number; anything between the least and the greatest value goes
-    LOG = "log"  # a number above 0 whose ratios matter; the same
+    CATEGORICAL = "categorical"  # two values are only the same or different
+    ORDINAL = "ordinal"  # values are ordered, in equal steps
+    NUMERIC = "numeric"  # a number; any number between the least and the greatest value is possible
+    LOG = "log"  # a number above 0 whose ratios matter; any number between, too
 
 
 _LISTED = (OptionKind.CATEGORICAL, OptionKind.ORDINAL)
@@ -37,11 +38,11 @@ class Option:
     """One configuration option.
 
     Attributes:
-        name: a column's name.
-        kind: how its values relate.
-        values: what it may be, in order; of numbers the values worth trying, ascending, of which the
-            first and the last bound what may be asked.
-        default: one of the values.
+        name: name of its column in tables.
+        kind: how its values relate to each other.
+        values: its possible values, in order. For a number they are the values worth trying, ascending; any
+            number between the first and the last may be asked for.
+        default: its value where nobody changes it, one of `values`.
     """
 
     name: str
@@ -53,7 +54,7 @@ class Option:
         where = f"option {self.name!r}"
         if not self.values or len(set(self.values)) < len(self.values):
             raise InvalidError(
-                f"{where}: its values are {list(self.values)}: list at least one, each of them once"
+                f"{where} has the values {list(self.values)}: list at least one value, and each value once"
             )
         if self.kind not in _LISTED:
             numbers = [float(value) if isinstance(value, int | float) else math.nan for value in self.values]
@@ -61,13 +62,13 @@ class Option:
             fits = all(math.isfinite(number) and number > least for number in numbers)
             if not fits or numbers != sorted(numbers):
                 raise InvalidError(
-                    f"{where} is {self.kind}, its values are {list(self.values)}: list finite numbers"
+                    f"{where} is {self.kind} and has the values {list(self.values)}: list finite numbers"
                     f"{' above 0' if self.kind is OptionKind.LOG else ''}, ascending"
                 )
         if self.default not in self.values:
             raise InvalidError(
-                f"{where}: the default {self.default!r} is none of its values {list(self.values)}: "
-                "choose one of them"
+                f"{where} has the default {self.default!r}, which is not one of its values "
+                f"{list(self.values)}: choose one of the values"
             )
 
     def code(self, value: Value) -> float:
@@ -98,7 +99,7 @@ class Option:
         return self.codes[0] <= code <= self.codes[-1]
 
     def value(self, code: float) -> Value:
-        """Returns what a number of `code` stands for."""
+        """Returns the value that a number of `code` stands for."""
         if self.kind in _LISTED:
             return self.values[int(code)]
         return next((value for value in self.values if value == code), code)
@@ -111,13 +112,13 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """Where every option of `when` has one of these values, so must every option of `then`."""
+    """If every option of `when` has one of the values given there, so must every option of `then`."""
 
     when: Mapping[str, tuple[Value, ...]]
     then: Mapping[str, tuple[Value, ...]]
 
     def holds(self, configuration: Configuration) -> bool:
-        """Whether a configuration keeps to it."""
+        """Whether a configuration keeps the constraint."""
         applies = all(configuration[name] in values for name, values in self.when.items())
         return not applies or all(configuration[name] in values for name, values in self.then.items())
 
@@ -127,11 +128,11 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Space:
-    """All options of a system; the same for every environment that is compared.
+    """All options of a system. Environments are compared over the same space.
 
     Attributes:
-        options: at least one; their order is that of the columns of codes.
-        constraints: which values go together.
+        options: at least one option; codes have one column per option, in this order.
+        constraints: which values may go together.
     """
 
     options: tuple[Option, ...]
@@ -139,10 +140,10 @@ class Space:
 
     def __post_init__(self) -> None:
         if not self.options:
-            raise InvalidError("the space has no option: name at least one")
+            raise InvalidError("the space has no option: add at least one option")
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if twice:
-            raise InvalidError(f"the space has option {twice[0]!r} twice: rename one")
+            raise InvalidError(f"the space has two options named {twice[0]!r}: rename one of them")
         for constraint in self.constraints:
             for side in (constraint.when, constraint.then):
                 for name, values in side.items():
@@ -158,23 +159,23 @@ class Space:
 
     @cached_property
     def defaults(self) -> dict[str, Value]:
-        """The configuration that nobody changed."""
+        """The configuration in which every option has its default."""
         return {option.name: option.default for option in self.options}
 
     def option(self, name: str) -> Option:
         """Returns the option of that name.
 
         Raises:
-            InvalidError: there is none.
+            InvalidError: there is no such option.
         """
         for option in self.options:
             if option.name == name:
                 return option
         near = difflib.get_close_matches(name, self.names, n=3, cutoff=0.5) or self.names[:10]
-        raise InvalidError(f"there is no option {name!r}; there is {', '.join(near)}")
+        raise InvalidError(f"there is no option {name!r}: use one of {', '.join(near)}")
 
     def code(self, configuration: Configuration) -> Floats:
-        """Turns a configuration into numbers; options that it does not name are at their defaults.
+        """Turns a configuration into numbers. An option that it does not name has its default.
 
         Returns:
             shape [options].
@@ -189,12 +190,12 @@ class Space:
         for constraint in self.constraints:
             if not constraint.holds(full):
                 raise InvalidError(
-                    f"the configuration breaks a constraint: {constraint}: change one of these"
+                    f"the configuration breaks the constraint '{constraint}': change one of these options"
                 )
         return codes
 
     def codes(self, configurations: Iterable[Configuration]) -> Floats:
-        """Turns configurations into numbers, as `code` does each; shape [rows, options]."""
+        """Turns configurations into numbers, each as `code` does; shape [rows, options]."""
         rows = [self.code(configuration) for configuration in configurations]
         return np.array(rows).reshape(len(rows), len(self.options))
 
@@ -206,11 +207,11 @@ class Space:
 
     @cached_property
     def size(self) -> int:
-        """Combinations of the listed values, constraints aside."""
+        """Number of combinations of the listed values, without regard to constraints."""
         return math.prod(len(option.values) for option in self.options)
 
     def every(self) -> Floats:
-        """Lists all configurations of listed values that keep the constraints; shape [rows, options]."""
+        """Lists all configurations of listed values that keep the constraints, shape [rows, options]."""
         rows = [
             codes
             for codes in product(*(option.codes for option in self.options))
@@ -219,17 +220,17 @@ class Space:
         return np.array(rows).reshape(len(rows), len(self.options))
 
     def draw(self, count: int, rng: np.random.Generator) -> Floats:
-        """Draws different configurations of listed values that keep the constraints, evenly.
+        """Draws different configurations of listed values that keep the constraints, all equally likely.
 
         Args:
-            count: how many, at most.
+            count: the greatest number of configurations.
             rng: the source of randomness.
 
         Returns:
-            shape [rows, options]; fewer than `count` rows where there are no more, or where the
-            constraints leave hardly any.
+            shape [rows, options]; fewer than `count` rows if there are no more configurations, or if the
+            constraints allow hardly any.
         """
-        # Listing a small space is cheaper than meeting its last rows by chance.
+        # To list a small space is cheaper than to draw until its last rows come up.
         if self.size <= max(4 * count, _FEW):
             every = self.every()
             return every[rng.permutation(len(every))[:count]]
@@ -251,73 +252,27 @@ class Space:
 
     @cached_property
     def groups(self) -> Array:
-        """Which option each feature is of; shape [features]."""
-        sizes = [
-            len(option.values) if option.kind is OptionKind.CATEGORICAL else 1 for option in self.options
-        ]
-        return np.repeat(np.arange(len(self.options)), sizes)
+        """The number of the option that each feature belongs to, shape [features]."""
+        return self._encoding.groups
 
     def features(self, codes: Floats) -> Floats:
-        """Encodes configurations for regression; all options weigh alike.
-
-        A categorical option is one column per value, scaled so that two different values are at
-        distance 1; every other option is one column from 0 (least value) to 1 (greatest).
-
-        Args:
-            codes: shape [rows, options].
-
-        Returns:
-            shape [rows, features].
-        """
-        columns = self._columns
-        found = codes[:, self.groups]
-        one_hot = found == columns.level
-        found[:, columns.log] = np.log(found[:, columns.log])
-        found = (found - columns.least) / columns.span
-        found[:, columns.one_hot] = one_hot[:, columns.one_hot] * math.sqrt(0.5)
-        return found
+        """Encodes configurations, shape [rows, options], for regression; see `Encoding.features`."""
+        return self._encoding.features(codes)
 
     @cached_property
-    def _columns(self) -> _Columns:
-        rows = [row for option in self.options for row in _columns(option)]
-        level, least, span, log, one_hot = (np.array(column) for column in zip(*rows, strict=True))
-        return _Columns(level, least, span, log, one_hot)
+    def _encoding(self) -> Encoding:
+        return Encoding.of(
+            [
+                Coded(one.codes, one.kind is OptionKind.CATEGORICAL, one.kind is OptionKind.LOG)
+                for one in self.options
+            ]
+        )
 
 
-# Listing so many configurations takes some milliseconds.
+# A space of so many configurations is listed in some milliseconds.
 _FEW = 4096
-# Draws per configuration before giving up: a constraint may leave one in a hundred.
+# So many tries are made per configuration: a constraint may allow only one draw in a hundred.
 _TRIES = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Columns:
-    """How each feature is made of its option's code; arrays of shape [features].
-
-    Attributes:
-        level: the code that a one-hot column stands for.
-        least: what becomes 0 in another column.
-        span: and how far from it 1 is.
-        log: whether the code's logarithm counts.
-        one_hot: whether the column is one of a categorical option.
-    """
-
-    level: Floats
-    least: Floats
-    span: Floats
-    log: Array
-    one_hot: Array
-
-
-def _columns(option: Option) -> list[tuple[float, float, float, bool, bool]]:
-    if option.kind is OptionKind.CATEGORICAL:
-        return [(code, 0.0, 1.0, False, True) for code in option.codes]
-    log = option.kind is OptionKind.LOG
-    least, most = option.codes[0], option.codes[-1]
-    if log:
-        least, most = math.log(least), math.log(most)
-    # An option of one value moves nothing.
-    return [(0.0, least, most - least or 1.0, log, False)]
 
 
 def _conditions(side: Mapping[str, Sequence[Value]]) -> str:

@@ -1,4 +1,4 @@
-"""All ways to get from sources and a few measurements to a model, written out."""
+"""The table of strategies: ways to get from sources and a few measurements to a model."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ CHOOSER: Final = "chooser"
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """One way.
+    """A way to get from a task to a model.
 
     Attributes:
-        name: in tables and files.
-        reference: where it was described.
-        fit: from a task, and what it learned in an earlier fit of the same task (or nothing).
-        sources: how many it needs at least.
-        rows: measurements in the target that it needs at least.
-        trust: the chooser's in it before anything is measured, relative to the others'; 0: the chooser
-            does not consider it.
+        name: its name in tables and files.
+        reference: publication that describes it.
+        fit: fits it to a task, given the arrays that an earlier fit of the same task learned (or none).
+        sources: least number of sources.
+        rows: least number of measurements in the target.
+        trust: weight in the chooser before anything is measured, relative to the other strategies; 0 keeps
+            it out of the chooser.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What to measure next, and what to run."""
+"""Chooses configurations to measure next, and the configuration to run."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def next_to_measure(model: PerformanceModel, count: int, rng: np.random.Generato
     taken off.
 
     Args:
-        model: of the metric that matters.
-        count: how many.
+        model: model of the metric that matters.
+        count: number of configurations.
         rng: draws candidates where the space is large.
 
     Returns:
@@ -83,7 +83,7 @@ def cheapest(
     """Finds the configuration of least predicted cost whose limits hold with their whole interval.
 
     Args:
-        models: of the same environment, by metric.
+        models: models of the same environment, by metric.
         minimise: the metric that is the cost.
         at_most: the greatest allowed value of other metrics, in their units.
         rng: draws candidates where the space is large.
@@ -96,7 +96,7 @@ def cheapest(
     """
     for metric in (minimise, *at_most):
         if metric not in models:
-            raise InvalidError(f"there is no model of {metric!r}; there is {', '.join(models)}")
+            raise InvalidError(f"there is no model of {metric!r}: use one of {', '.join(models)}, or fit one")
     space = models[minimise].space
     if any(models[metric].space != space for metric in at_most):
         raise InvalidError("the models are over different options: fit them to the same table")
@@ -112,7 +112,7 @@ def cheapest(
         worst = max(at_most, key=lambda metric: float(predictions[metric].high[nearest] / at_most[metric]))
         reached = float(predictions[worst].high[nearest])
         return (
-            f"none of {len(codes)} configurations keeps to all limits with 90 % certainty; nearest is "
+            f"none of {len(codes)} configurations keeps all limits with 90 % certainty; the nearest is "
             f"{place}, whose {worst} may reach {reached:.4g} (limit {at_most[worst]:.4g})"
         )
     cost = np.where(allowed, predictions[minimise].value, np.inf)

@@ -11,7 +11,8 @@ import numpy as np
 
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Floats
-from sidecar.estimation.performance.gaussian_process import Reference, spread
+from sidecar.estimation.performance.covariance import Reference
+from sidecar.estimation.performance.gaussian_process import spread
 from sidecar.estimation.performance.source import Source
 from sidecar.estimation.performance.space import Space
 
@@ -63,7 +64,7 @@ class Fitted(Protocol):
 
     @property
     def learned(self) -> Learned:
-        """What need not be learned again."""
+        """Arrays from which the same strategy is made again without learning."""
 
     @property
     def held_out(self) -> LogPrediction:
@@ -75,11 +76,11 @@ class Fitted(Protocol):
 
 @dataclass(frozen=True)
 class Pool:
-    """Sources as one.
+    """All sources together.
 
     Attributes:
         space: the options of all of them.
-        sources: any number.
+        sources: any number of sources.
     """
 
     space: Space
@@ -153,12 +154,12 @@ class Pool:
 
 @dataclass(frozen=True)
 class Task:
-    """What a strategy learns from.
+    """The sources and measurements that a strategy learns from.
 
     Attributes:
         pool: the sources.
-        measured: the target's configurations.
-        values: logarithms of the metric there, shape [rows].
+        measured: the measured configurations of the target.
+        values: logarithms of the metric in them, shape [rows].
     """
 
     pool: Pool
@@ -189,8 +190,8 @@ class Curve:
 
     Attributes:
         mean: predicts the logarithm.
-        held_out: of the measured rows.
-        sd: of the error, by the rows that were left out.
+        held_out: predictions of the measured rows, each without itself.
+        sd: standard deviation of the errors of rows that were left out.
     """
 
     mean: Callable[[Rows], Floats]
@@ -199,7 +200,7 @@ class Curve:
 
     @property
     def learned(self) -> Learned:
-        """Nothing: fitting anew takes no time."""
+        """No arrays, because a new fit takes no time."""
         return {}
 
     def predict(self, rows: Rows) -> LogPrediction:

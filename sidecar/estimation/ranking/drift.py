@@ -42,7 +42,7 @@ class Movement:
     """How an objective moved between two candidates.
 
     Attributes:
-        change: of the winner's value minus the loser's, in the objective's unit.
+        change: change of the winner's value minus the loser's, in the objective's unit.
         half_widths: its size over the half width of its interval; None where all values are known exactly.
     """
 
@@ -72,7 +72,7 @@ class Drift:
         tau_b: Kendall's rank correlation of the candidates that both rank, -1 to 1.
         overlap: rank-biased overlap, 0 to 1, mostly of the first ranks.
         top_before: all that shared the first rank, by name; empty without any.
-        top_after: the same, later.
+        top_after: top of the later ranking, in the same form.
         overtakings: pairs of which one was ranked below the other and is now above, the best winner first.
     """
 
@@ -194,7 +194,7 @@ def _most_moved(winner: str, loser: str, before: Revision, after: Revision) -> M
 
 
 def _movement(objective: str, values: list[Estimate]) -> Movement:
-    """An objective of the winner and the loser before, and of both after."""
+    """Values of an objective of the winner and the loser, before and after."""
     change = (values[2].value - values[3].value) - (values[0].value - values[1].value)
     # As if the four errors were independent, which errs on the wide side where two of them are shared.
     half_width = float(np.linalg.norm([(one.high - one.low) / 2 for one in values]))

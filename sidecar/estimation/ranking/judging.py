@@ -78,7 +78,7 @@ def judge(
     Args:
         evidence: one round's, of at least one candidate.
         segments: known kinds of traffic; an item belongs to one of them at most.
-        min_items: that a segment must hold to be judged by itself.
+        min_items: least number of items of a segment that is judged by itself.
         find_segments: whether to look for kinds of traffic where nothing is known of the inputs.
         rng: for the search.
         alive: called between one piece of work and the next.

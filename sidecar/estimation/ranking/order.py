@@ -56,7 +56,7 @@ class RankSettings:
     Attributes:
         min_items: fewer answered items say INSUFFICIENT_DATA.
         preference: what puts the candidates in order.
-        draws: of the accuracies; even.
+        draws: number of draws of the accuracies; even.
         measures: names of those to show, whatever they cost; None: the default ones that a round can afford.
         learned: what other sources taught.
         tolerance: what the first candidate of a ranking that says OK may lose to the best one, in accuracy.
@@ -127,7 +127,7 @@ def rank(
     `sidecar.estimation.ranking.by_support`.
 
     Args:
-        names: of the evidence's candidates, C different ones.
+        names: names of the evidence's C candidates, all different.
         evidence: one round's; C may be 0.
         unavailable: why the other candidates gave no answers, by name.
         rng: for the draws.

@@ -46,7 +46,7 @@ class Recommendation:
     """The recommended candidate, and what each challenger has gathered against it.
 
     Attributes:
-        candidate: the recommended one.
+        candidate: name of the recommended candidate.
     """
 
     def __init__(self, candidate: str, *, level: float) -> None:
@@ -73,7 +73,7 @@ class Recommendation:
         Challengers that are not named keep what they have.
 
         Args:
-            names: of C different challengers that have a value on these items.
+            names: names of C different challengers that have a value on these items.
             differences: value of each on each item minus the recommended candidate's, within [-1, 1], [C, n];
                 an item is given once. n may be 0.
             eligible: challengers that may be changed to, best first; the first with enough evidence is taken.
@@ -142,7 +142,7 @@ def log_stake(round_number: int, challengers: int) -> float:
 
     Args:
         round_number: from 1.
-        challengers: that bet in this round.
+        challengers: challengers that bet in this round.
     """
     before, after = 1 / (1 + np.log2([round_number, round_number + 1]))
     return float(np.log((before - after) / (challengers * len(BETS))))
@@ -175,7 +175,7 @@ def log_evidence(log_capital: Floats) -> Floats:
     """Logarithm of a challenger's whole capital; it is enough at -log(level).
 
     Args:
-        log_capital: by `BETS` [..., bets].
+        log_capital: logarithm of the capital of each bet of `BETS` [..., bets].
 
     Returns:
         shape [...].

@@ -22,7 +22,7 @@ from sidecar.serving.control.discovery import look
 from sidecar.tools.cli.options import Flag
 from sidecar.wire.v2.repository import IndexState
 
-# Names in a message.
+# A message lists at most so many names.
 _FEW = 5
 
 
@@ -32,18 +32,20 @@ def check(
     schema: Flag = False,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> int:
-    """Checks a configuration, and the files and servers that it names; prints all faults at once.
+    """Checks a configuration, and the files and servers that it names, and prints all faults at once.
 
     Args:
-        config: the configuration file.
-        schema: print the JSON schema of the configuration instead.
-        format: how the faults are printed.
+        config: Configuration file to check.
+        schema: Print the JSON schema of the configuration instead.
+        format: table prints one fault per line; json prints one JSON object.
     """
     if schema:
         print(json.dumps(Config.model_json_schema(), indent=2))  # noqa: T201 - the output
         return 0
     if config is None:
-        raise InvalidError("name a file with --config, or ask for --schema")
+        raise InvalidError(
+            "there is nothing to check: name a file with --config, or print the schema with --schema"
+        )
     found = _Discovered(config)
     faults = [*_faults(config, found.candidates), *found.faults]
     notes = [*_notes(config, found.candidates), *found.notes]
@@ -61,12 +63,12 @@ def check(
 
 
 class _Discovered:
-    """What the servers have that are to be asked for their models.
+    """The models of the servers that the configuration wants to discover candidates on.
 
     Attributes:
-        candidates: with their endpoints' names.
-        faults: servers that do not tell.
-        notes: models that cannot be candidates, and what fits nothing.
+        candidates: discovered candidates, with the names of their endpoints.
+        faults: servers that do not list their models.
+        notes: models that cannot be candidates, and patterns that match no model.
     """
 
     def __init__(self, path: Path) -> None:

@@ -25,23 +25,24 @@ if TYPE_CHECKING:
 
 
 def demo(*, hold: Flag = False, format: Literal["table", "json"] = "table", seed: int = 0) -> None:  # noqa: A002 - the option's name
-    """Serves six digit models, sends traffic that drifts twice, and judges the rankings.
+    """Serves six digit models, sends traffic that drifts twice, and compares the rankings with the truth.
 
     Args:
-        hold: keep serving at the end, and print lines to try.
+        hold: Keep serving at the end, and print commands to try.
         format: table shows the live ranking; json prints one object at the end.
-        seed: of the data, the models and the traffic.
+        seed: Random seed of the data, the models and the traffic.
     """
     try:
         from sidecar.tools.demo import run  # noqa: PLC0415 - its libraries are an extra
+        from sidecar.tools.demo.build import build  # noqa: PLC0415 - the same
     except ModuleNotFoundError as error:
-        raise InvalidError(f"the demo needs {error.name}; run: pip install 'pilotfish[demo]'") from error
+        raise InvalidError(
+            f"the demo needs {error.name}, which is not installed: run `pip install 'pilotfish[demo]'`"
+        ) from error
     configure_logs("warning", "console")
     console = Console(stderr=format == "json")
     with tempfile.TemporaryDirectory(prefix="pilotfish-demo-") as folder:
-        path = run.build(
-            Path(folder), seed, lambda name: console.print(f"training and profiling digits-{name}")
-        )
+        path = build(Path(folder), seed, lambda name: console.print(f"training and profiling digits-{name}"))
         with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
 
             def drawn(phase: str, ranking: ranking_pb2.Ranking) -> Group:

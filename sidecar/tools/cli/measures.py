@@ -11,7 +11,7 @@ from sidecar.estimation.measures.table import MEASURES
 
 
 def measures() -> None:
-    """Lists the measures: formula, which are computed by default, needs, which way is better, cost."""
+    """Lists the measures: name, default, formula, better direction, needs and cost."""
     table = Table(show_edge=False, pad_edge=False)
     for name in ("measure", "default", "formula", "better", "needs", "cost"):
         table.add_column(name, overflow="fold", no_wrap=name == "measure")

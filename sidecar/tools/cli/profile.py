@@ -27,7 +27,7 @@ from sidecar.tools.profiles.data import Rows, open_rows
 
 _SHOWN = 20
 
-app = App(name="profile", help="Build and show source profiles: statistics of what a model was trained on.")
+app = App(name="profile", help="Builds and shows source profiles: statistics of a model's training data.")
 
 
 @app.command
@@ -46,31 +46,32 @@ def build(
     seed: int = 0,
     threads: int = 1,
 ) -> None:
-    """Build a model's source profile from its training data. Holds statistics only, no rows.
+    """Builds a model's source profile from its training data. The profile holds statistics only, no rows.
 
     Args:
-        model: the ONNX model.
-        data: training rows: .npz, .parquet or .csv.
-        out: the profile to write, P.safetensors.
-        validation: labelled rows that the model was not trained on.
-        features: columns or arrays to use, comma-separated; default: all but the label.
-        label: column or array with the true class, as name or index.
-        classes: class names in the order of the model's output, comma-separated; default: the labels, sorted.
-        output: the model's output with class probabilities or logits.
-        no_classes: the model gives none: a regressor, an embedder, a detector. It will be ranked by its
-            inputs alone.
-        partition_rows: rows in a partition; fewer than the live window holds.
-        seed: of the random draws.
-        threads: that the model may use.
+        model: ONNX file of the model.
+        data: File with the training rows, .npz, .parquet or .csv.
+        out: Profile to write, P.safetensors.
+        validation: File with labelled rows that the model was not trained on.
+        features: Columns or arrays to use, comma-separated. The default is all but the label.
+        label: Column or array with the true class, as name or index.
+        classes: Class names in the order of the model's output, comma-separated. The default is the sorted
+            labels.
+        output: Output of the model with class probabilities or logits.
+        no_classes: The model has no classes, like a regressor, an embedder or a detector. Pilotfish then
+            ranks it by its inputs only.
+        partition_rows: Rows in a partition, fewer than the live window holds.
+        seed: Random seed.
+        threads: Number of threads that the model may use.
     """
     if not out.parent.is_dir():
-        raise InvalidError(f"--out: there is no folder {out.parent}: make it first")
+        raise InvalidError(f"--out names a file in {out.parent}, but there is no such folder: make it first")
     told = {"--output": output, "--label": label, "--classes": classes, "--validation": validation}
     if no_classes and any(told.values()):
         named = ", ".join(option for option, value in told.items() if value)
         raise InvalidError(
-            f"--no-classes profiles the inputs alone: leave {named} out, and name the inputs' columns with "
-            "--features where there are others"
+            f"--no-classes profiles only the inputs: leave {named} out, and if the data has more columns "
+            "than the inputs, name the inputs' columns with --features"
         )
     opened = OnnxModel(model, threads=threads)
     wanted = listed(features)
@@ -98,11 +99,11 @@ def build(
 
 @app.command
 def show(path: Path, *, format: Literal["table", "json"] = "table") -> None:  # noqa: A002 - the option's name
-    """Print what is in a profile.
+    """Prints the contents of a profile.
 
     Args:
-        path: the profile.
-        format: tables for people, or one JSON object.
+        path: Profile to print.
+        format: table prints tables for people; json prints one JSON object.
     """
     profile = read_profile(path)
     if format == "json":

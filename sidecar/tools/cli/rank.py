@@ -36,14 +36,14 @@ from sidecar.wire.rankings import Occasion, explanation_message, ranking_message
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """A ranking with what it came from.
+    """A ranking, and the data that it was computed from.
 
     Attributes:
         made: the round.
-        of: of what and when it was made.
+        of: the data that the round ranked, and its time.
         votes: each compared candidate's class for each item [n], by name.
-        compared: names of the candidates whose source's features could be compared with the data's.
-        accuracies: the true ones of the candidates that answered, by name; None without labels.
+        compared: names of the candidates whose source has the features of the data.
+        accuracies: true accuracies of the candidates that answered, by name; None without labels.
     """
 
     made: Round
@@ -68,21 +68,24 @@ def rank(
     """Ranks candidates on the rows of a file, or by predictions that they made elsewhere.
 
     Args:
-        candidates: a configuration file with one endpoint, or a file with just its `candidates`.
-        data: .npz, .parquet or .csv with the inputs.
-        predictions: instead of the two above, .npz with an array `NAME|predictions` [items, candidates] of
-            classes, and where they have names `models` and `classes`.
-        features: columns or arrays to use, comma-separated; default: all but the labels. Of several arrays
-            of predictions, the one to use.
-        labels: column or array with the true classes; adds how good the ranking was.
-        segments: column or array of `data` with one value a row; each value's rows get their own ranking.
-        limit: rows to use, from the file's beginning.
-        report: an HTML page to write, one file that needs no network: the ranking, what it came from, and
-            what it assumes.
-        format: how the ranking is printed.
+        candidates: Configuration file with one endpoint, or a file with only its `candidates`.
+        data: File with the inputs, .npz, .parquet or .csv.
+        predictions: Replaces the two options above: .npz with an array `NAME|predictions` [items, candidates]
+            of classes and, if the candidates and classes have names, `models` and `classes`.
+        features: Columns or arrays to use, comma-separated. The default is all but the labels. If there are
+            several arrays of predictions, the array to use.
+        labels: Column or array with the true classes. The output then says how good the ranking was.
+        segments: Column or array of `data` with one value per row. The rows of each value get a ranking of
+            their own.
+        limit: Greatest number of rows to use, from the beginning of the file.
+        report: HTML page to write, a single file that needs no network, with the ranking, the data that it
+            came from, and its assumptions.
+        format: table prints a table for people; json prints one JSON object.
     """
     if report is not None and not report.parent.is_dir():
-        raise InvalidError(f"--report: there is no folder {report.parent}: make it first")
+        raise InvalidError(
+            f"--report names a file in {report.parent}, but there is no such folder: make it first"
+        )
     if predictions is None and candidates is not None and data is not None:
         outcome = _of_models(candidates, data, listed(features), labels, segments, limit)
     elif predictions is not None and candidates is None and data is None and segments is None:

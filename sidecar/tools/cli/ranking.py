@@ -28,11 +28,11 @@ def ranking(
     """Asks a running Pilotfish for an endpoint's newest ranking.
 
     Args:
-        endpoint: the endpoint's name.
-        address: HOST:PORT of its gRPC services, `serve.grpc` of its configuration.
-        segment: a kind of traffic that the ranking names; default: the whole window.
-        timeout: seconds to wait for it to start and to rank for the first time.
-        format: how the ranking is printed.
+        endpoint: Name of the endpoint.
+        address: HOST:PORT of Pilotfish's gRPC services, `serve.grpc` in its configuration.
+        segment: Segment of the traffic, as the ranking names it. The default is the whole window.
+        timeout: Seconds to wait until Pilotfish serves and has its first ranking.
+        format: table prints a table for people; json prints one JSON object.
     """
     newest = _ask(address, ranking_pb2.WatchRankingRequest(endpoint=endpoint, segment=segment), timeout)
     if format == "json":
@@ -42,7 +42,7 @@ def ranking(
 
 
 def _ask(address: str, request: ranking_pb2.WatchRankingRequest, timeout_s: float) -> ranking_pb2.Ranking:
-    """The first message of WatchRanking: unlike GetRanking it waits for the first round."""
+    """Returns the first message of WatchRanking, which waits for the first round, as GetRanking does not."""
     read_address(address, "--address")
     with grpc.insecure_channel(address) as channel:
         stream = ranking_pb2_grpc.RankingServiceStub(channel).WatchRanking(
@@ -60,7 +60,7 @@ def _told(error: grpc.RpcError, address: str, timeout_s: float) -> PilotfishErro
         return _PERMANENT[error.code()](error.details())
     if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError(
-            f"--address: {address} gave no ranking within {timeout_s:g} s: is that Pilotfish's gRPC "
-            "port, and is it ready? --timeout waits longer"
+            f"--address: {address} gave no ranking within {timeout_s:g} s: check that this is Pilotfish's "
+            "gRPC port and that Pilotfish is ready, or wait longer with --timeout"
         )
     return UnavailableError(f"--address: {address}: {error.code().name}: {error.details()}")

@@ -23,7 +23,7 @@ from sidecar.tools.webhook.certificate import Certificate
 from sidecar.tools.webhook.routes import application
 
 _RENEW_S = 10.0
-# Each may hold a body of 3 MiB.
+# Each request may hold a body of 3 MiB.
 _AT_ONCE = 32
 
 log = structlog.get_logger("pilotfish")
@@ -42,22 +42,24 @@ def webhook(
 ) -> None:
     """Answers AdmissionReviews of Kubernetes on /mutate over TLS until SIGTERM or SIGINT.
 
-    Pods ask by annotations: pilotfish/inject: "true", pilotfish/config: a ConfigMap, as needed
-    pilotfish/envoy: mirror or observer, and pilotfish/models-volume: VOLUME or VOLUME:PATH. A pod that cannot
-    have it is allowed as it is, with a warning.
+    A pod asks for Pilotfish by annotations: pilotfish/inject: "true" and pilotfish/config: a ConfigMap; if
+    needed, pilotfish/envoy: mirror or observer, and pilotfish/models-volume: VOLUME or VOLUME:PATH. A pod
+    that Pilotfish cannot go into is allowed unchanged, with a warning.
 
     Args:
-        cert: PEM file with the certificate; read again when it changes.
-        key: PEM file with its private key.
-        namespace: of the webhook, where nothing is injected.
-        listen: HOST:PORT.
-        image: of Pilotfish.
-        envoy_image: of Envoy.
-        memory: limit of Pilotfish's container.
-        classic: plain containers, for clusters before Kubernetes 1.29, not native sidecars.
+        cert: PEM file with the certificate. It is read again when it changes.
+        key: PEM file with the certificate's private key.
+        namespace: Namespace of the webhook. Nothing is injected there.
+        listen: HOST:PORT where the webhook listens.
+        image: Image of Pilotfish.
+        envoy_image: Image of Envoy.
+        memory: Memory limit of Pilotfish's container.
+        classic: Add plain containers, for clusters before Kubernetes 1.29, instead of native sidecars.
     """
     if not namespace:
-        raise InvalidError("name the webhook's own namespace with --namespace, or by POD_NAMESPACE")
+        raise InvalidError(
+            "the webhook must know its own namespace: name it with --namespace or in POD_NAMESPACE"
+        )
     configure_logs("info", "json")
     injection = Injection(image, PERHAPS_RELAYS, envoy=Envoy(envoy_image), classic=classic, memory=memory)
     certificate = Certificate(cert, key)

@@ -1,7 +1,7 @@
-"""Manifests as text and as data: YAML as Kubernetes reads it, where PyYAML reads it otherwise.
+"""Manifests as text and as data: reads YAML as Kubernetes does where PyYAML reads it differently.
 
-To Kubernetes `1e3` and `0o644` are numbers, `y` is true, `2024-01-01` and `12:30` are texts. A text that
-either could take for something else is written in quotes.
+For Kubernetes `1e3` and `0o644` are numbers, `y` is true, and `2024-01-01` and `12:30` are texts. A text that
+either of them could take for something else is written in quotes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import yaml
 
@@ -20,7 +20,7 @@ from sidecar.tools.injection.workloads import Document
 _YAML: Final = "tag:yaml.org,2002:"
 _INT: Final = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?$")
-# To some they end a line.
+# Some readers take these for the end of a line.
 _OTHER_BREAKS: Final = re.compile("[\r\x85\u2028\u2029]")
 _SHORT: Final = re.compile("[yYnN]$")
 # A letter first, and no word that any version of YAML takes for a truth value or for nothing.
@@ -59,39 +59,43 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+def style(text: str) -> Literal['"', "'", "|"] | None:
+    """Returns the mark of the YAML style in which every reader takes the text for a text; None for plain."""
     if _PLAIN.fullmatch(text):
-        style = None
-    elif _OTHER_BREAKS.search(text):
-        style = '"'
-    elif "\n" in text:
-        style = "|"
-    else:
-        style = "'" if '"' in text else '"'
-    return dumper.represent_scalar(f"{_YAML}str", text, style=style)
+        return None
+    if _OTHER_BREAKS.search(text):
+        return '"'
+    if "\n" in text:
+        return "|"
+    return "'" if '"' in text else '"'
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    return dumper.represent_scalar(f"{_YAML}str", text, style=style(text))
 
 
 _Dumper.add_representer(str, _text)
 
 
 def read_manifests(text: str, name: str) -> list[Document]:
-    """Reads the objects of a file with one or more YAML or JSON documents; empty ones are left out.
+    """Reads the objects of a file with one or more YAML or JSON documents; empty documents are left out.
 
     Args:
         text: the file's contents.
-        name: of the file, for messages.
+        name: the file's name, for messages.
 
     Raises:
-        InvalidError: it is not YAML, or holds something else than objects.
+        InvalidError: the text is not YAML, or a document is not an object.
     """
     try:
         found = [one for one in _documents(text) if one is not None]
     except (yaml.YAMLError, ValueError) as error:
-        raise InvalidError(f"{name}: is not YAML: {error}") from error
+        raise InvalidError(f"{name} is not YAML: {error}: mend the file") from error
     for number, document in enumerate(found, 1):
         if not isinstance(document, dict):
             raise InvalidError(
-                f"{name}: document {number} is no object of Kubernetes but a {type(document).__name__}"
+                f"{name}: document {number} is not an object of Kubernetes but a {type(document).__name__}: "
+                "give it apiVersion and kind, or remove it"
             )
     return [_apart(document) for document in found]
 
@@ -117,7 +121,7 @@ def write_manifests(documents: Iterable[Document]) -> str:
 
 
 def _apart(value: Any) -> Any:  # noqa: ANN401 - whatever stands in the file
-    """Copies, so that what an alias stood for twice can be changed once."""
+    """Copies, so that a value that an alias repeats can be changed in one place."""
     if isinstance(value, dict):
         return {key: _apart(below) for key, below in value.items()}
     return [_apart(below) for below in value] if isinstance(value, list) else value

@@ -15,7 +15,7 @@ _NVML_SUCCESS: Final = 0
 
 
 class Counter(Protocol):
-    """Counts energy since some moment."""
+    """A counter of the energy that was used since an arbitrary moment."""
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ class Journal:
     """The file OUT.unfinished, until the work is done.
 
     Attributes:
-        observations: by round and configuration.
+        observations: observations by round and configuration.
         failures: why a configuration does not run, by configuration.
     """
 

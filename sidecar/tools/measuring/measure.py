@@ -69,7 +69,7 @@ def measure(
 
     Args:
         codes: the configurations, shape [configurations, options].
-        space: of the codes.
+        space: space of the codes.
         fixed: options that are the same everywhere.
         environment: columns of the table.
         runner: runs the model.

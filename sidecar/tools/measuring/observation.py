@@ -21,9 +21,9 @@ class Effort:
     """How much is run for one observation.
 
     Attributes:
-        seconds: of timed requests, at least.
+        seconds: least duration of the timed requests.
         requests: timed requests, at least; under 100 there is no 99th percentile.
-        warm_up_s: of requests before them that are not timed, at least.
+        warm_up_s: least duration of the requests before them, which are not timed.
     """
 
     seconds: float = 0.3

@@ -62,7 +62,7 @@ def load_space(path: Path, known: Mapping[str, Measurable]) -> MeasuredSpace:
     """Reads a space file.
 
     Args:
-        path: of the file.
+        path: path of the file.
         known: the options that this way to run a model has.
 
     Raises:

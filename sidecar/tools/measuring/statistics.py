@@ -44,7 +44,7 @@ def over_rounds(values: Floats, resolution: float = 0.0) -> Measured:
 
     Args:
         values: one a round in the order of the rounds, positive; shape [rounds], at least LEAST_ROUNDS.
-        resolution: of the instrument; the ends are at least so far from the value.
+        resolution: resolution of the instrument; the ends are at least so far from the value.
 
     References:
         David & Nagaraja, Order Statistics, 3rd ed. 2003, section 7.1.

@@ -56,7 +56,7 @@ def build_profile(
             not run, and neither labels, `classes` nor `validation` are given.
         classes: class names in the output's order; None: see `class_names`.
         partition_rows: rows in a partition.
-        seed: of the drawn partitions and the sample for quantile edges, words and Fourier features;
+        seed: seed of the drawn partitions and the sample for quantile edges, words and Fourier features;
             same seed, same profile.
         progress: told how many rows were read since it was last told.
 

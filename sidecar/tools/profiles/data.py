@@ -142,7 +142,7 @@ def read_column(path: Path, name: str, limit: int) -> Array:
 
     Args:
         path: an .npz, .parquet or .csv file.
-        name: of the column.
+        name: name of the column.
         limit: rows, at most.
 
     Returns:

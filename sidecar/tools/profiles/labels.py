@@ -68,7 +68,7 @@ def class_names(labels: LabelCounts, classes: int) -> tuple[str, ...]:
     Integer labels that all index the output name nothing.
 
     Args:
-        labels: of the training rows; may be empty.
+        labels: labels of the training rows; may be empty.
         classes: the output's width.
     """
     distinct = list(labels.counts)

@@ -64,7 +64,7 @@ class PartitionCounts:
         low: the source's least value of each feature [d].
         high: the source's greatest value of each feature [d].
         edges: inner quantile edges [d, FEATURE_BINS - 1], or [0, FEATURE_BINS - 1] for none.
-        ranges: of the partitions.
+        ranges: ranges of the partitions.
     """
 
     def __init__(self, low: Floats, high: Floats, edges: Floats, ranges: PartitionRanges) -> None:

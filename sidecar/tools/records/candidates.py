@@ -37,7 +37,7 @@ def read_candidates(path: Path, columns: Sequence[str], name: Sequence[str] = ()
 
     Args:
         path: ends in .csv or .parquet.
-        columns: of numbers.
+        columns: columns of numbers.
         name: columns that together name a model; none: `model`, or else the first column of text.
 
     Raises:

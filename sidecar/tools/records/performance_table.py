@@ -43,7 +43,7 @@ def write_tables(tables: Sequence[PerformanceTable], path: Path | str) -> None:
 
     Args:
         tables: at least one, with the same space and the same environment columns and metrics.
-        path: of the file.
+        path: path of the file.
 
     Raises:
         InvalidError: the tables do not go into one file.

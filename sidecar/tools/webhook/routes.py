@@ -28,7 +28,7 @@ def application(injection: Injection, own_namespace: str) -> Starlette:
 
     Args:
         injection: what every pod gets that asks for it; its annotations say the rest.
-        own_namespace: of the webhook, where nothing is injected.
+        own_namespace: namespace of the webhook, where nothing is injected.
     """
 
     async def mutate(request: Request) -> Response:

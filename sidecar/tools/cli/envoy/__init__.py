@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 else:
     Fed = Annotated[
         Literal[FED_BY_ENVOY],
-        Parameter(help=f"which of the endpoint's captures Envoy feeds. {_said_of_each()}"),
+        Parameter(help=f"Capture of the endpoint that Envoy feeds. {_said_of_each()}"),
     ]
 
 _DEFAULT: Final = next(name for name in FED_BY_ENVOY if CAPTURES[name].sees_answers)
@@ -44,7 +44,7 @@ _Istio: TypeAlias = Annotated[
     bool,
     Parameter(
         negative="",
-        help=f"print an EnvoyFilter ({_fed_by(EnvoyFeed.EXT_PROC)}) or a VirtualService "
+        help=f"Print an EnvoyFilter ({_fed_by(EnvoyFeed.EXT_PROC)}) or a VirtualService "
         f"({_fed_by(EnvoyFeed.MIRROR_POLICY)}) instead.",
     ),
 ]
@@ -63,22 +63,22 @@ def envoy(
     istio: _Istio = False,
     workload: str | None = None,
 ) -> None:
-    """Prints a configuration of Envoy, or of Istio, as YAML.
+    """Prints the configuration of an Envoy that feeds Pilotfish, or Istio's resource for it, as YAML.
 
     Args:
-        config: the configuration file of Pilotfish.
+        config: Configuration file of Pilotfish.
         upstream: HOST:PORT of the model server; with --istio, of its Kubernetes service.
-        listen: HOST:PORT where Envoy takes the clients' calls; not with --istio.
-        ready: HOST:PORT where Envoy answers probes of /ready; needs the capture's `envoy`; not with --istio.
-        capture: which of the endpoint's captures Envoy feeds.
-        endpoint: whose capture; needed where several endpoints listen on addresses of their own.
-        pilotfish: HOST:PORT of the capture as Envoy reaches it; default: the capture's `listen`, on
-            127.0.0.1 where that is every address.
-        fraction: how much of the calls Envoy copies, drawn at random, 0.000001..1; `sample` applies to what
-            is copied.
-        istio: print Istio's resource instead.
-        workload: LABEL=VALUE of the pods of the model server, for the EnvoyFilter; default: app=NAME, of
-            the service that upstream names.
+        listen: HOST:PORT where Envoy takes the clients' calls. Not with --istio.
+        ready: HOST:PORT where Envoy answers probes of /ready. Needs the capture's `envoy`. Not with --istio.
+        capture: Capture of the endpoint that Envoy feeds.
+        endpoint: Endpoint whose capture Envoy feeds, needed if several listen on their own addresses.
+        pilotfish: HOST:PORT of the capture as Envoy reaches it. The default is the capture's `listen`, or
+            127.0.0.1 if `listen` is every address.
+        fraction: Share of the calls that Envoy copies, drawn at random, 0.000001..1. `sample` applies to the
+            copied calls.
+        istio: Print Istio's resource instead.
+        workload: LABEL=VALUE of the model server's pods, for the EnvoyFilter. The default is app=NAME, with
+            the name of the service in --upstream.
     """
     settings = capture_of(load_config(config), capture, endpoint)
     feed = settings.envoy_feed
@@ -101,7 +101,7 @@ def envoy(
         )
     else:
         if listen is None:
-            raise InvalidError("name with --listen HOST:PORT where Envoy takes the clients' calls")
+            raise InvalidError("Envoy needs an address for the clients' calls: add --listen HOST:PORT")
         if ready is not None and settings.envoy_admin is None:
             raise InvalidError(
                 f"--ready asks Envoy's admin page: add `envoy: 127.0.0.1:9901` to the `{capture}` capture"

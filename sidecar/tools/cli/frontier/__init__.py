@@ -41,28 +41,30 @@ def frontier(
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
     plot: Path | None = None,
 ) -> int:
-    """Finds the frontier of a table of models, how efficient the others are, and which one to prefer.
+    """Finds the frontier of a table of models, the efficiency of each model, and the model to prefer.
 
-    Without --uncertainty all numbers are taken as exact. A model that breaks a constraint is left out.
+    Without --uncertainty all numbers are exact. A model that breaks a constraint is left out. Needs the extra
+    `frontier`.
 
     Args:
-        table: .csv or .parquet with a row for each model.
-        objectives: columns with their directions, the most important first, like top1:max,param_count:min.
-        name: column with the models' names, or several that name one together, with commas; default
-            `model`, or the first column of text.
-        uncertainty: COLUMN=NUMBER, a standard deviation; COLUMN=2%, one relative to the value; or
-            COLUMN=OTHER, a column of standard deviations. Several with commas between them, or several times.
-        constraint: like "param_count <= 50", on any column; may be given several times.
-        probability: with which constraints must hold.
-        weights: COLUMN=NUMBER,...; default 1 for the first objective, 0.07 for others: twice as much of one
-            is worth 5 % of the first.
-        reference: COLUMN=NUMBER,... the worst that counts of each objective; adds the hypervolume between it
-            and the frontier, and in JSON each model's contribution.
-        draws: of all that is uncertain.
-        seed: of the draws.
-        top: models that the table shows.
-        format: a table for people, or one JSON object with all models.
-        plot: an .svg file to draw the first two objectives in.
+        table: .csv or .parquet file with a row for each model.
+        objectives: Columns with their directions, the most important first, like top1:max,param_count:min.
+        name: Column with the models' names, or several columns that make a name together, comma-separated.
+            The default is `model`, or the first column of text.
+        uncertainty: COLUMN=NUMBER, a standard deviation; COLUMN=2%, a standard deviation relative to the
+            value; or COLUMN=OTHER, a column of standard deviations. Give several comma-separated, or repeat
+            the option.
+        constraint: Constraint on any column, like "param_count <= 50". May be given several times.
+        probability: Probability with which a model must keep each constraint.
+        weights: COLUMN=NUMBER,... The default is 1 for the first objective and 0.07 for every other: twice as
+            much of another objective is worth 5 % of the first.
+        reference: COLUMN=NUMBER,... the worst value of each objective that counts. Adds the hypervolume
+            between the reference and the frontier and, in JSON, the contribution of each model.
+        draws: Number of random draws of the uncertain values.
+        seed: Random seed of the draws.
+        top: Number of models that the table shows.
+        format: table prints a table for people; json prints one JSON object with all models.
+        plot: .svg file to draw the first two objectives in.
     """
     wanted = asked(objectives, uncertainty, constraint, probability, weights, reference)
     read = read_candidates(table, wanted.columns, listed(name))
@@ -70,11 +72,11 @@ def frontier(
     draws = draws if wanted.uncertainties else 1
     if draws < 1 or draws * len(read.names) * len(wanted.measured) > _MOST_NUMBERS:
         raise InvalidError(
-            f"--draws {draws}: of {len(read.names)} models, draw between 1 and "
+            f"--draws is {draws}: for {len(read.names)} models give a number between 1 and "
             f"{_MOST_NUMBERS // (len(read.names) * len(wanted.measured))}"
         )
     if plot is not None and len(wanted.directions) == 1:
-        raise InvalidError("--plot draws two objectives: name a second one with --objectives")
+        raise InvalidError("--plot draws two objectives: name a second objective with --objectives")
     values = np.stack([read.numbers[column] for column in wanted.measured], axis=1)
     drawn = draw(read, wanted, draws, np.random.default_rng(seed))
     found = find(read.names, values, drawn, wanted, _LEVEL)

@@ -23,7 +23,7 @@ class Asked:
     """What is compared, and what is preferred.
 
     Attributes:
-        directions: of the objectives, by column, the most important first.
+        directions: directions of the objectives, by column, the most important first.
         value: their weights.
         constraints: on objectives or on other columns.
         uncertainties: standard deviation in the column's unit, share of the value ("2%") or column of

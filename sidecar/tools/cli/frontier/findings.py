@@ -1,4 +1,4 @@
-"""What is found about each model of a table."""
+"""Compares the models of a table with each other."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.core.errors import InvalidError
 from sidecar.core.preference.constraints import PROBABILITY, probability_kept
 from sidecar.core.ranking import Estimate
 from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.frontier.chance import chance_efficiency
 from sidecar.estimation.frontier.dominance import pareto_ranks
-from sidecar.estimation.frontier.envelopment import envelopment
 from sidecar.estimation.frontier.free_disposal import order_m
-from sidecar.estimation.frontier.hypervolume import contributions, hypervolume
 from sidecar.estimation.frontier.knee import knee
 from sidecar.estimation.frontier.random import random_frontier
 from sidecar.tools.cli.frontier.asked import Asked
@@ -31,8 +30,9 @@ class Mixture:
     """A split of the traffic that is as good as a model, and its share of the model's costs.
 
     Attributes:
-        theta: the share; without costs, the model has this share of all that the mixture has.
-        shares: of the traffic, by name, largest first.
+        theta: the mixture's share of the model's costs; without costs, the model's share of all that the
+            mixture gives.
+        shares: shares of the traffic, by name, largest first.
     """
 
     theta: float
@@ -44,18 +44,18 @@ class Finding:
     """One model that keeps all constraints.
 
     Attributes:
-        rank: by expected regret; equal ones share it.
-        row: of the table, from 0.
-        values: of the objectives.
+        rank: rank by expected regret; models with equal regret share it.
+        row: row of the table, from 0.
+        values: values of the objectives.
         pareto_rank: 1 on the frontier of the values.
-        p_nondominated: that it is on the frontier.
+        p_nondominated: probability that it is on the frontier.
         efficiency: against single other models.
         order_m: expected efficiency against a few models drawn from the table, which outliers hardly move.
         chance: efficiency against single models that beat it in each objective with a probability.
-        contribution: by how much the hypervolume would shrink without it; None without a reference.
-        p_best: that it has the most value.
-        expected_regret: in the first objective's unit.
-        mixture: that beats it; None on the frontier of mixtures.
+        contribution: volume that the hypervolume would lose without it; None without a reference.
+        p_best: probability that it has the greatest value.
+        expected_regret: expected regret in the first objective's unit.
+        mixture: mixture that beats it; None on the frontier of mixtures.
     """
 
     rank: int
@@ -79,7 +79,7 @@ class Findings:
 
     Attributes:
         ranked: models that keep all constraints, best first.
-        left_out: why each other one breaks a constraint, by name.
+        left_out: the constraint that every other model breaks, by name.
         knee: name of the model at the frontier's knee; None where there is none.
         hypervolume: between the frontier and the reference; None without a reference.
     """
@@ -94,12 +94,23 @@ def find(names: Sequence[str], values: Floats, draws: Floats, asked: Asked, leve
     """Judges the models.
 
     Args:
-        names: of the models.
+        names: names of the models.
         values: shape [models, measured columns].
         draws: shape [draws, models, measured columns].
         asked: what is compared and preferred.
-        level: of intervals.
+        level: probability that an interval holds the value.
+
+    Raises:
+        InvalidError: scipy or moocore is not installed.
     """
+    try:
+        from sidecar.estimation.frontier.envelopment import envelopment  # noqa: PLC0415 - it needs an extra
+        from sidecar.estimation.frontier.hypervolume import contributions, hypervolume  # noqa: PLC0415 - the same
+    except ModuleNotFoundError as error:
+        raise InvalidError(
+            f"`pilotfish frontier` needs {error.name}, which is not installed: "
+            "run `pip install 'pilotfish[frontier]'`"
+        ) from error
     broken = _broken(names, draws, asked)
     rows = np.array([row for row, name in enumerate(names) if name not in broken], dtype=np.int64)
     if not rows.size:

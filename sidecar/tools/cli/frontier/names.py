@@ -58,7 +58,7 @@ def place_names(names: Sequence[str], points: Floats, others: Floats, frame: Box
         names: in order of importance.
         points: where their points stand, shape [names, 2].
         others: points that had better stay visible, shape [others, 2].
-        frame: that names stay inside.
+        frame: box that names stay inside.
 
     Returns:
         room for each name, of several the one that covers fewest others; None where there is none.

@@ -28,13 +28,13 @@ def explain(
     seed: int = 0,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> None:
-    """Lists options and pairs of options by how much of a metric's variation is theirs.
+    """Lists options and pairs of options by the share of a metric's variation that they cause.
 
     Args:
-        model: written by `pilotfish perf fit`.
-        metric: to explain; default: the file's first.
-        seed: of the configurations that are looked at where the space is large.
-        format: a table for people, or one JSON object.
+        model: File of models that `pilotfish perf fit` wrote.
+        metric: Metric to explain. The default is the first metric of the file.
+        seed: Random seed for the choice of configurations to look at, where the space is large.
+        format: table prints a table for people; json prints one JSON object.
     """
     chosen = chosen_model(read_models(model), metric)
     influences = explain_model(chosen, np.random.default_rng(seed))

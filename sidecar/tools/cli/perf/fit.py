@@ -27,11 +27,11 @@ from sidecar.tools.records.performance_table import read_tables
 
 @dataclass(frozen=True, slots=True)
 class _Fits:
-    """What came of each metric.
+    """The outcome for each metric.
 
     Attributes:
-        models: by metric.
-        left_out: why there is none, by metric.
+        models: fitted models, by metric.
+        left_out: the reason why a metric has no model, by metric.
     """
 
     models: dict[str, PerformanceModel]
@@ -46,17 +46,20 @@ def fit(
     strategy: str = CHOOSER,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> None:
-    """Fits a model of each metric to what was measured here, with the help of what was measured elsewhere.
+    """Fits a model of each metric to measurements made here, with the help of measurements made elsewhere.
+
+    Needs the extra `perf`.
 
     Args:
-        target: table of the environment to predict, from `pilotfish perf measure`; a few rows do.
-        out: the models to write, M.safetensors.
-        source: table of other environments over the same options; may be given several times.
-        strategy: `chooser` follows the best by held-out likelihood; or one strategy by name.
-        format: how what was found is printed.
+        target: Table of the environment to predict, from `pilotfish perf measure`. A few rows are enough.
+        out: File to write the models to, M.safetensors.
+        source: Table of other environments over the same options. May be given several times.
+        strategy: `chooser` combines the strategies that predict left-out measurements best; any other value
+            names one strategy.
+        format: table prints the findings for people; json prints one JSON object.
     """
     if not out.parent.is_dir():
-        raise InvalidError(f"--out: there is no folder {out.parent}: make it first")
+        raise InvalidError(f"--out names a file in {out.parent}, but there is no such folder: make it first")
     tables = read_tables(target)
     if len(tables) != 1:
         raise InvalidError(f"--target: {target} holds {len(tables)} environments; give the rows of one")

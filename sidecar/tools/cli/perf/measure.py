@@ -37,7 +37,7 @@ from sidecar.tools.records.performance_table import write_tables
 
 _SHOWN: Final = 20
 _EFFORT: Final = Effort()
-# Heading, and its unit in the metric's.
+# The heading of each metric, and the size of the heading's unit in the metric's unit.
 _COLUMNS: Final = {
     "latency_p50_s": ("p50 ms", 1e-3),
     "latency_p99_s": ("p99 ms", 1e-3),
@@ -46,18 +46,18 @@ _COLUMNS: Final = {
     "energy_j": ("J/request", 1.0),
 }
 _ABSENT: Final = {
-    "memory_bytes": "a server does not tell how much its model takes",
-    "energy_j": "this machine has no energy counter that this process may read (RAPL, NVML)",
+    "memory_bytes": "a V2 server does not report the memory of its models",
+    "energy_j": "this process can read no energy counter here: give it access to RAPL or NVML",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """What is measured.
+    """The model that is measured, and the way it runs.
 
     Attributes:
-        environment: columns of the table that tell it from others.
-        runner: runs it, while it is open.
+        environment: columns of the table that distinguish it from other environments.
+        runner: runs the model while the context is open.
     """
 
     environment: dict[str, str]
@@ -81,33 +81,36 @@ def measure(
     seed: int = 0,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> int:
-    """Measures a model in chosen configurations; cut off, the same command goes on where it stopped.
+    """Measures a model in chosen configurations.
+
+    If the command is interrupted, run it again: it continues where it stopped.
 
     Args:
-        model: the ONNX file; with --v2 the model's name on that server.
-        space: YAML file with `options` to vary, and where wanted `fixed` ones and `constraints`.
-        budget: configurations to measure, at most: the defaults first, then far apart from each other.
-        out: the table to write, .parquet.
-        v2: HOST:PORT of a V2 server's gRPC port, Triton or another, that runs the model.
-        data: items to send: .npz, .parquet or .csv; default: random ones.
-        features: columns or arrays of `data` to use, comma-separated; default: all.
-        workload: what the items are called in the table; default: the data file's name, or `random`.
-        hardware: what the machine is called in the table; default: this machine's processor.
-        rounds: observations of each configuration, 5 at least.
-        seconds: of timed requests in each observation, at least.
-        requests: timed requests in each observation, at least.
-        seed: of the choice and the order of configurations, and of random items.
-        format: how what was found is printed.
+        model: ONNX file; with --v2, the model's name on that server.
+        space: YAML file with the `options` to vary and, if wanted, `fixed` options and `constraints`.
+        budget: Greatest number of configurations to measure: the defaults first, then configurations far
+            apart from each other.
+        out: Table to write, .parquet.
+        v2: HOST:PORT of the gRPC port of a V2 server, such as Triton, that runs the model.
+        data: File of items to send, .npz, .parquet or .csv. By default the items are random.
+        features: Columns or arrays of `data` to use, comma-separated. The default is all.
+        workload: Name of the items in the table. The default is the data file's name, or `random`.
+        hardware: Name of the machine in the table. The default is this machine's processor.
+        rounds: Observations of each configuration, at least 5.
+        seconds: Least duration of the timed requests of an observation, in seconds.
+        requests: Least number of timed requests of an observation.
+        seed: Random seed of the choice and order of configurations, and of random items.
+        format: table prints the findings for people; json prints one JSON object.
     """
     if not out.parent.is_dir():
-        raise InvalidError(f"--out: there is no folder {out.parent}: make it first")
+        raise InvalidError(f"--out names a file in {out.parent}, but there is no such folder: make it first")
     for name, given, least in (
         ("budget", budget, 1),
         ("rounds", rounds, LEAST_ROUNDS),
         ("requests", requests, 1),
     ):
         if given < least:
-            raise InvalidError(f"--{name}: {given} is too few; {least} is the least")
+            raise InvalidError(f"--{name} is {given}, which is too few: give at least {least}")
     rng = np.random.default_rng(seed)
     measured = load_space(space, ONNX if v2 is None else V2)
     codes = plan(measured.space, budget, rng)

@@ -24,9 +24,9 @@ def predict(
     """Predicts every metric in one configuration, with 90 % intervals.
 
     Args:
-        model: written by `pilotfish perf fit`.
-        set: NAME=VALUE, an option that is not at its default; may be given several times.
-        format: a table for people, or one JSON object.
+        model: File of models that `pilotfish perf fit` wrote.
+        set: NAME=VALUE, the value of an option that is not at its default. May be given several times.
+        format: table prints a table for people; json prints one JSON object.
     """
     models = read_models(model)
     space = next(iter(models.values())).space

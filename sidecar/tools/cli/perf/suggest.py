@@ -30,23 +30,26 @@ def suggest(
     seed: int = 0,
     format: Literal["table", "json"] = "table",  # noqa: A002 - the option's name
 ) -> int:
-    """Lists the configurations most worth measuring next; with --minimise, finds the one to run.
+    """Lists the configurations most worth measuring next; with --minimise, finds the configuration to run.
 
     Args:
-        model: written by `pilotfish perf fit`.
-        metric: whose uncertainty matters; default: the file's first.
-        count: configurations to list.
-        minimise: metric that is the cost; finds the configuration of least predicted cost.
-        at_most: METRIC=NUMBER, a limit that holds with 90 % certainty; may be given several times.
-        seed: of the configurations that are looked at where the space is large.
-        format: a table for people, or one JSON object.
+        model: File of models that `pilotfish perf fit` wrote.
+        metric: Metric whose uncertainty is to shrink. The default is the first metric of the file.
+        count: Number of configurations to list.
+        minimise: Metric that is the cost. The configuration with the least predicted cost is printed.
+        at_most: METRIC=NUMBER, a limit that the configuration keeps with 90 % certainty. May be given several
+            times.
+        seed: Random seed for the choice of configurations to look at, where the space is large.
+        format: table prints a table for people; json prints one JSON object.
     """
     models = read_models(model)
     rng = np.random.default_rng(seed)
     if minimise is not None:
         return _run(models, minimise, _limits(at_most), rng, format)
     if at_most:
-        raise InvalidError("--at-most limits what is found with --minimise METRIC; name one")
+        raise InvalidError(
+            "--at-most limits what --minimise finds: add --minimise METRIC, or leave --at-most out"
+        )
     chosen = chosen_model(models, metric)
     codes = next_to_measure(chosen, count, rng)
     found = chosen.predict(codes)
@@ -67,10 +70,10 @@ def suggest(
 
 
 def chosen_model(models: Mapping[str, PerformanceModel], metric: str | None) -> PerformanceModel:
-    """The model of a metric; of the first where none is named.
+    """Returns the model of a metric, or the first model if no metric is named.
 
     Raises:
-        InvalidError: there is none.
+        InvalidError: the metric has no model.
     """
     name = metric or next(iter(models))
     if name not in models:

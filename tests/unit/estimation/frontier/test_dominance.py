@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sidecar.core.errors import InvalidError
 from sidecar.estimation.frontier import dominance
-from sidecar.estimation.frontier.dominance import epsilon_nondominated, nondominated, pareto_ranks
+from sidecar.estimation.frontier.dominance import nondominated, pareto_ranks
 from tests.support.frontier_cases import Case, cases, dominates, sphere
 
 
@@ -55,26 +55,6 @@ def test_ranks_are_what_peeling_off_frontiers_gives(case: Case) -> None:
     assert pareto_ranks(case.points, case.directions).tolist() == wanted.tolist()
 
 
-@given(cases(), st.sampled_from([0.0, 0.5, 3.0]))
-def test_epsilon_keeps_who_is_beaten_only_by_what_does_not_count(case: Case, epsilon: float) -> None:
-    found = epsilon_nondominated(case.points, case.directions, np.full(len(case.directions), epsilon))
-    gains = case.points * np.array(case.directions)
-    for row, one in enumerate(gains):
-        beaten = any((other >= one).all() and (other - epsilon > one).any() for other in gains)
-        assert found[row] == (not beaten)
-
-
-@given(cases())
-def test_without_epsilon_it_is_the_frontier_and_more_epsilon_keeps_more(case: Case) -> None:
-    kept = [
-        epsilon_nondominated(case.points, case.directions, np.full(len(case.directions), epsilon))
-        for epsilon in (0.0, 0.3, 2.0)
-    ]
-    assert kept[0].tolist() == nondominated(case.points, case.directions).tolist()
-    assert (kept[0] <= kept[1]).all()
-    assert (kept[1] <= kept[2]).all()
-
-
 @given(cases(), st.integers(0, 2**32 - 1))
 def test_neither_order_nor_unit_matters(case: Case, seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -113,9 +93,3 @@ def test_every_objective_needs_a_direction(directions: tuple[int, ...]) -> None:
 def test_no_candidates_and_no_objectives_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidError, match="at least"):
         nondominated(np.ones(shape), (1,) * shape[-1])
-
-
-@pytest.mark.parametrize("epsilons", [[1.0], [1.0, -1.0], [1.0, np.nan]])
-def test_wrong_epsilons_are_refused(epsilons: list[float]) -> None:
-    with pytest.raises(InvalidError, match="epsilons"):
-        epsilon_nondominated(np.ones((3, 2)), (1, 1), np.array(epsilons))

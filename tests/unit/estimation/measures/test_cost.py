@@ -10,7 +10,8 @@ import pytest
 from sidecar.core.evidence import Evidence
 from sidecar.estimation.measures import table
 from sidecar.estimation.measures.cost import ROUND_S, SHARE, Cost, sizes
-from sidecar.estimation.measures.table import DEFAULT, MEASURES, Measure, find_measure, measure_all
+from sidecar.estimation.measures.measure import Measure
+from sidecar.estimation.measures.table import DEFAULT, MEASURES, find_measure, measure_all
 from tests.support.made_answers import known, labelled, validated
 from tests.support.made_evidence import evidence
 

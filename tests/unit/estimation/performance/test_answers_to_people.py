@@ -72,13 +72,13 @@ def test_limits_that_nothing_keeps_are_answered_with_the_nearest() -> None:
     model = fit([elsewhere()], here(10), "latency_s")
     found = cheapest({"latency_s": model}, "latency_s", {"latency_s": 1e-9}, rng())
     assert isinstance(found, str)
-    assert "none of 432 configurations keeps to all limits" in found
+    assert "none of 432 configurations keeps all limits" in found
     assert "(limit 1e-09)" in found
 
 
 def test_a_limit_without_a_model_is_refused() -> None:
     model = fit([elsewhere()], here(10), "latency_s")
-    with pytest.raises(InvalidError, match="no model of 'energy_j'; there is latency_s"):
+    with pytest.raises(InvalidError, match="no model of 'energy_j': use one of latency_s"):
         cheapest({"latency_s": model}, "latency_s", {"energy_j": 1.0}, rng())
 
 

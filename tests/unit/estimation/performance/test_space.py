@@ -28,14 +28,14 @@ def test_a_number_between_the_listed_ones_is_a_value() -> None:
 @pytest.mark.parametrize(
     ("configuration", "message"),
     [
-        ({"threds": 4}, "there is no option 'threds'; there is threads"),
+        ({"threds": 4}, "there is no option 'threds': use one of threads"),
         ({"mode": "fast"}, "'mode' has no value 'fast': use one of 'plain', 'fused', 'eager'"),
         ({"threads": 9}, "'threads' has no value 9: use a number from 1 to 8"),
         ({"threads": "many"}, "'threads' has no value 'many'"),
         ({"share": float("nan")}, "'share' has no value nan"),
         (
             {"mode": "eager"},
-            "breaks a constraint: where mode is 'eager', level is 'none'",
+            "breaks the constraint 'where mode is 'eager', level is 'none''",
         ),
     ],
 )
@@ -48,13 +48,13 @@ def test_a_wrong_configuration_is_named(configuration: dict[str, object], messag
     ("made", "message"),
     [
         (lambda: Option("a", OptionKind.CATEGORICAL, (), 1), "list at least one"),
-        (lambda: Option("a", OptionKind.CATEGORICAL, (1, 1), 1), "each of them once"),
+        (lambda: Option("a", OptionKind.CATEGORICAL, (1, 1), 1), "each value once"),
         (lambda: Option("a", OptionKind.LOG, (0, 1), 0), "finite numbers above 0, ascending"),
         (lambda: Option("a", OptionKind.NUMERIC, (2, 1), 1), "ascending"),
         (lambda: Option("a", OptionKind.NUMERIC, ("x",), "x"), "finite numbers"),
-        (lambda: Option("a", OptionKind.ORDINAL, ("x",), "y"), "default 'y' is none of its values"),
+        (lambda: Option("a", OptionKind.ORDINAL, ("x",), "y"), "default 'y', which is not one of its values"),
         (lambda: Space(()), "no option"),
-        (lambda: Space((SPACE.options[0], SPACE.options[0])), "'threads' twice"),
+        (lambda: Space((SPACE.options[0], SPACE.options[0])), "two options named 'threads'"),
         (lambda: Space(SPACE.options, (Constraint({"mode": ("no",)}, {}),)), "no value 'no'"),
         (lambda: Space(SPACE.options, (Constraint({}, {"level": ("none",)}),)), "level is 'none'"),
     ],

@@ -120,8 +120,8 @@ def test_json_is_read_as_json() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [", "x: is not YAML"),
-        ("- a", "document 1 is no object of Kubernetes but a list"),
+        ("a: [", "x is not YAML"),
+        ("- a", "document 1 is not an object of Kubernetes but a list"),
         ("a: !!x b", "YAML"),
     ],
 )

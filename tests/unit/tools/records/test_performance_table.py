@@ -96,7 +96,7 @@ def test_repetitions_in_one_environment_that_disagree_are_named(tmp_path: Path) 
 def test_a_broken_constraint_is_named_by_row(tmp_path: Path) -> None:
     table = measured(SPACE, "a", source_cost, SPACE.size, 0)
     write_tables([table], tmp_path / "t.parquet")
-    with pytest.raises(InvalidError, match=r"data row \d+: the configuration breaks a constraint"):
+    with pytest.raises(InvalidError, match=r"data row \d+: the configuration breaks the constraint"):
         read_tables(tmp_path / "t.parquet", CONSTRAINED, ["machine"])
 
 
