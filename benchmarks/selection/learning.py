@@ -131,6 +131,7 @@ def _widenings(windows: Sequence[Known], judges: Sequence[Learned], weights: Flo
     References:
         Vovk, Gammerman & Shafer 2005, conformal prediction; here a source is one exchangeable unit.
     """
+    sources = len({one.source for one in windows})
     plain: list[tuple[float, float]] = []
     fitting: list[tuple[float, float]] = []
     for window, learned, weight in zip(windows, judges, weights, strict=True):
@@ -147,7 +148,7 @@ def _widenings(windows: Sequence[Known], judges: Sequence[Learned], weights: Flo
             left = np.sqrt(np.maximum(validated[1].diagonal(), np.finfo(float).tiny))
             ratios = np.abs(odds - validated[0]) / (_DEVIATIONS * left)
             fitting += [(ratio, share) for ratio in ratios[fits].tolist()]
-    return _quantile(plain), _quantile(fitting)
+    return _quantile(plain, sources), _quantile(fitting, sources)
 
 
 def _sure(windows: Sequence[Known], judges: Sequence[Learned]) -> float:
@@ -233,11 +234,13 @@ def _log_deviations(terms: Floats, squares: Floats, weights: Floats) -> Floats:
     return np.asarray(factors)
 
 
-def _quantile(weighted: Sequence[tuple[float, float]]) -> float:
-    """The value that LEVEL of the weight lies at or below; 1 without any."""
+def _quantile(weighted: Sequence[tuple[float, float]], sources: int) -> float:
+    """The value that LEVEL of the weight lies at or below, the next source's at infinity; 1 without any."""
     if not weighted:
         return 1.0
     values, weights = np.array(weighted).T
     order = np.argsort(values)
     reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(np.searchsorted(reached, LEVEL), len(values) - 1)])
+    return float(
+        values[order][min(np.searchsorted(reached, LEVEL * (sources + 1) / sources), len(values) - 1)]
+    )

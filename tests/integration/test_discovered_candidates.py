@@ -147,7 +147,11 @@ def test_that_models_cannot_be_discovered_is_said_once(folder: Path, server: Mod
     with capture_logs() as logs, running(folder, discover=discover(server)) as sidecar:
         eventually(lambda: server.calls["RepositoryIndex"] > 3)
         assert state(sidecar, server) == "REFUSED"
-    said = [one for one in logs if one["event"] == "models cannot be discovered; those known stay"]
+    said = [
+        one
+        for one in logs
+        if one["event"] == "models cannot be discovered; the models that are known stay candidates"
+    ]
     assert [(one["url"], one["log_level"]) for one in said] == [(server.address, "warning")]
     assert "no repository index" in said[0]["why"]
 

@@ -100,8 +100,8 @@ def test_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("model", "options", "inputs", "status", "says"),
     [
-        ("nobody", {}, [X, TEXT], "NOT_FOUND", "there are doubler"),
-        ("doubler", {"model_version": "2"}, [X, TEXT], "NOT_FOUND", "version 1 alone"),
+        ("nobody", {}, [X, TEXT], "NOT_FOUND", "the models are doubler"),
+        ("doubler", {"model_version": "2"}, [X, TEXT], "NOT_FOUND", "has only version 1"),
         ("doubler", {}, [X], "INVALID_ARGUMENT", r"the model takes x FP32 \[items, 2\]"),
         ("doubler", {}, [X, X, TEXT], "INVALID_ARGUMENT", "has inputs"),
         (

@@ -137,7 +137,7 @@ def test_beside_an_incumbent_with_classes_it_is_unavailable(
         send(sidecar, digits_models.validation["upright"][:100])
         ranking = sidecar.ranking_when(lambda ranking: ranking.items == 100)
         assert states(ranking)["ink-upright"] == "UNAVAILABLE"
-        assert "gives no classes and upright some" in ranking.candidates[-1].reason
+        assert "it gives no classes, but upright gives some" in ranking.candidates[-1].reason
         assert ranking.candidates[0].HasField("accuracy")
 
 

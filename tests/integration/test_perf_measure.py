@@ -139,7 +139,7 @@ def test_a_server_that_is_not_there_is_no_fault_of_the_model(tmp_path: Path, spa
     ("words", "message"),
     [
         (("--budget", "0"), "--budget"),
-        (("--budget", "1", "--rounds", "4"), "5 is the least"),
+        (("--budget", "1", "--rounds", "4"), "give at least 5"),
         (("--budget", "1", "--requests", "0"), "--requests"),
     ],
 )

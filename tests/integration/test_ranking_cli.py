@@ -60,5 +60,5 @@ def test_nobody_there_is_told_with_the_address() -> None:
     words = ["ranking", "--endpoint", ENDPOINT, "--timeout", "0.2"]
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 gave no ranking within 0\.2 s"):
         app([*words, "--address", "127.0.0.1:1"], exit_on_error=False)
-    with pytest.raises(InvalidError, match="--address: write HOST:PORT"):
+    with pytest.raises(InvalidError, match="is not an address; write HOST:PORT"):
         app([*words, "--address", Path(__file__).name], exit_on_error=False)

@@ -109,7 +109,7 @@ def test_candidates_that_cannot_answer_are_states_and_stop_nobody(
         assert "nowhere.onnx" in reasons["gone"]
         assert "broken.onnx" in reasons["broken"]
         assert "pilotfish profile build" in reasons["mixed-up"]
-        assert "none in common" in reasons["letters"]
+        assert "no class in common" in reasons["letters"]
         with urllib.request.urlopen(f"{sidecar.http}/readyz", timeout=WAIT_S) as response:
             assert response.status == 200
 

@@ -34,7 +34,8 @@ ITEMS = 200
 ROWS = (
     (
         "config/schema/captures/table.py",
-        '    mirror: Mirror | None = Field(default=None, description="copies of requests")\n',
+        "    mirror: Mirror | None = Field("
+        'default=None, description="copies of requests, from Envoy or Istio")\n',
         '    lines: Lines | None = Field(default=None, description="an item a line")\n',
         "from sidecar.config.schema.captures.lines import Lines\n",
     ),
@@ -142,20 +143,20 @@ def test_the_configuration_knows_them(copy: Copy) -> None:
     odd["endpoints"][0]["candidates"][0].pop("linear")
     told = copy.run("check", "--config", write(copy.folder, odd)).stdout
     assert "capture[0].lines.lisen: unknown key; did you mean 'listen'?" in told
-    assert "give one of proxy, rest, mirror, lines, observer, cloudevents; there is none" in told
-    assert "give one of linear, onnx, v2" in told
+    assert "rest, mirror, lines, observer, cloudevents; given: none" in told
+    assert "give exactly one of linear, onnx, v2" in told
 
 
 def test_two_captures_do_not_share_an_address(copy: Copy) -> None:
     shared = [{"lines": {"listen": "127.0.0.1:9000"}}, {"mirror": {"listen": "127.0.0.1:9000"}}]
     told = copy.run("check", "--config", write(copy.folder, toy_configuration("", capture=shared))).stdout
-    assert "capture[1].mirror.listen: 127.0.0.1:9000 is a lines already" in told
+    assert "capture[1].mirror.listen: 127.0.0.1:9000 has a `lines` already" in told
 
 
 def test_a_proxy_without_upstream_refuses_an_incumbent_that_cannot_answer(copy: Copy) -> None:
     proxied = toy_configuration("", capture=[{"proxy": {"listen": "127.0.0.1:9000"}}])
     told = copy.run("check", "--config", write(copy.folder, proxied)).stdout
-    assert "the incumbent 'upright' runs in the scoring process alone" in told
+    assert "the incumbent 'upright' runs only in the scoring process" in told
 
 
 def test_check_opens_and_checks_them(copy: Copy) -> None:

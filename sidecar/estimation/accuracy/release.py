@@ -9,7 +9,7 @@ Sources (34), each left out when it was judged:
   model_vs_human, noaa_weather, nsl_kdd, occupancy, office_caltech_surf, spoken_digits,
   ssme_civilcomments, ssme_multinli, stance_targets, wisdm_watch, youtube_spam
 Reached on the sources left out, means over sources:
-  coverage 0.902, width 0.361, mae 0.080, regret 0.049, ok 0.306, ok_kept 0.930, kept_ok 0.379
+  coverage 0.924, width 0.414, mae 0.080, regret 0.049, ok 0.298, ok_kept 0.928, kept_ok 0.369
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RELEASE: Final = Learned(
     spread=0.5179,
     level_error=(-1.2443, -0.3159, 0.3210, -0.0372, 0.4967, 0.0086),
     own_error=(-0.4861, -0.7769, 0.4890),
-    widening=1.2167,
-    validated_widening=1.1260,
-    sure=0.80,
+    widening=1.4001,
+    validated_widening=1.3338,
+    sure=0.76,
 )

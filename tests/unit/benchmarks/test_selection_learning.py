@@ -54,7 +54,8 @@ def test_factors_and_errors_are_recovered() -> None:
     found = learn([one for some in sources().values() for one in some])
     assert found.spread == pytest.approx(0.7, abs=0.07)
     assert np.exp(found.own_error[0]) < 1
-    assert found.widening == pytest.approx(1.0, abs=0.25)
+    # The next source counts as missed, so the factor lies above 1 where sources are few.
+    assert 1.0 <= found.widening <= 1.5
     assert 0.5 <= found.sure <= 1
 
 
