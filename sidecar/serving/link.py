@@ -91,8 +91,11 @@ class ScoringLink:
         return True
 
     async def start(self) -> None:
-        """Starts the scoring process and keeps restarting it until `close`."""
-        self._task = asyncio.create_task(self._keep_alive(), name="scoring-link")
+        """Starts the scoring process and keeps restarting it until `close`; returns when it takes items."""
+        tried = asyncio.Event()
+        self._task = asyncio.create_task(self._keep_alive(tried), name="scoring-link")
+        self._task.add_done_callback(lambda _: tried.set())
+        await tried.wait()
 
     async def close(self) -> None:
         """Ends the scoring process; a second call does nothing."""
@@ -102,15 +105,17 @@ class ScoringLink:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _keep_alive(self) -> None:
+    async def _keep_alive(self, tried: asyncio.Event) -> None:
+        """Runs one scoring process after the other; sets the event once the first takes items or failed."""
         backoff = _FIRST_BACKOFF_S
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
             try:
-                code = await self._run()
+                code = await self._run(tried)
             except OSError as error:
                 code = str(error)
+                tried.set()
             self.restarts += 1
             self.lost = (
                 f"the scoring process ended ({code}) and starts anew: its window and the evidence "
@@ -124,10 +129,11 @@ class ScoringLink:
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, _LAST_BACKOFF_S)
 
-    async def _run(self) -> str:
+    async def _run(self, tried: asyncio.Event) -> str:
         """One life of a scoring process; tells how it ended."""
         process, pipe = await self._started()
         self._process, self._pipe = process, pipe
+        tried.set()
         log.info("scoring process started", process=process.pid)
         try:
             if process.stdout is None:

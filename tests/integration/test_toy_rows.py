@@ -34,8 +34,10 @@ ITEMS = 200
 ROWS = (
     (
         "config/schema/captures/table.py",
-        "    mirror: Mirror | None = Field("
-        'default=None, description="copies of requests, from Envoy or Istio")\n',
+        (
+            "    mirror: Mirror | None = Field("
+            'default=None, description="copies of requests, from Envoy or Istio")\n'
+        ),
         '    lines: Lines | None = Field(default=None, description="an item a line")\n',
         "from sidecar.config.schema.captures.lines import Lines\n",
     ),
