@@ -2,6 +2,6 @@
 
 import os
 
-# uvloop starts the scoring process by fork and exec. gRPC's handlers for forks do nothing for such a child, but they
-# write a line to standard error that is no record of the log. gRPC reads this when it is first imported.
+# uvloop starts the scoring process by fork and exec. gRPC has handlers for forks that do nothing for it, but
+# write to standard error what is no record of the log. gRPC reads this when it is first imported.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
