@@ -79,6 +79,8 @@ class SharedInputs:
             raise
         except InvalidError as error:
             if region.name not in self._regions():
+                # Closed here: the error's traceback would keep the mapping until garbage is collected.
+                region.memory.close()
                 raise UnavailableError(
                     f"{self._server.address}: the server was restarted and has forgotten our shared memory: "
                     "the next request registers it again"
