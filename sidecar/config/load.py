@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 import typing
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from sidecar.config.contradictions import contradictions, mappings
 from sidecar.config.schema import Candidate, Config, Endpoint
 from sidecar.config.units import Place
+from sidecar.core.close_names import close_names
 from sidecar.core.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[tuple[str, st
     for variable in (name for name in environment if "__" in name):
         section = variable.split("__")[0].upper()
         if variable.upper().startswith(_PREFIX) and section not in known:
-            nearest = difflib.get_close_matches(section, known, n=1, cutoff=0.5)
+            nearest = close_names(section, known)
             yield variable, f"unknown variable; did you mean {(nearest or sorted(known))[0]}?"
 
 
@@ -214,7 +214,7 @@ def _say(kind: str, place: Place, message: str, schema: type[BaseModel]) -> str:
     if kind != "extra_forbidden":
         return message.removeprefix("Value error, ")
     known = _keys_at(place[:-1], schema)
-    nearest = difflib.get_close_matches(str(place[-1]), known, n=1, cutoff=0.5)
+    nearest = close_names(str(place[-1]), known)
     return (
         f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; known: {', '.join(known)}"
     )

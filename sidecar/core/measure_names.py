@@ -7,11 +7,11 @@ here.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from sidecar.core.close_names import close_names
 from sidecar.core.errors import InvalidError
 
 MEASURE_NAMES: Final[Mapping[str, bool]] = MappingProxyType(
@@ -60,7 +60,7 @@ def known_measure(name: str) -> str:
         InvalidError: there is no measure of that name; the message names the nearest one.
     """
     if name not in MEASURE_NAMES:
-        nearest = difflib.get_close_matches(name, MEASURE_NAMES, n=1, cutoff=0.5)
+        nearest = close_names(name, MEASURE_NAMES)
         mend = f"did you mean {nearest[0]!r}?" if nearest else f"use one of {', '.join(MEASURE_NAMES)}"
         raise InvalidError(f"there is no measure {name!r}: {mend}")
     return name

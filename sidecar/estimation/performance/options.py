@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from sidecar.core.close_names import close_names
 from sidecar.core.errors import InvalidError
 from sidecar.core.providers import PROVIDERS
 from sidecar.estimation.performance.space import Option, OptionKind, Value
@@ -110,7 +110,7 @@ def find_option(known: Mapping[str, Measurable], name: str) -> Measurable:
     """
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5) or list(known)
+    near = close_names(name, known) or list(known)
     raise InvalidError(f"there is no option {name!r} to measure; there is {', '.join(near)}")
 
 

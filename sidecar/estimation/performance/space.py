@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from sidecar.core.close_names import close_names
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.performance.encoding import Coded, Encoding
@@ -171,7 +171,7 @@ class Space:
         for option in self.options:
             if option.name == name:
                 return option
-        near = difflib.get_close_matches(name, self.names, n=3, cutoff=0.5) or self.names[:10]
+        near = close_names(name, self.names, 3) or self.names[:10]
         raise InvalidError(f"there is no option {name!r}: use one of {', '.join(near)}")
 
     def code(self, configuration: Configuration) -> Floats:

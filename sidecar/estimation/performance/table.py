@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from sidecar.core.close_names import close_names
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, Floats
 from sidecar.estimation.performance.space import Space
@@ -84,7 +84,7 @@ class PerformanceTable:
         """
         if name in self.metrics:
             return self.metrics[name]
-        near = difflib.get_close_matches(name, self.metrics, n=3, cutoff=0.5) or list(self.metrics)
+        near = close_names(name, self.metrics, 3) or list(self.metrics)
         raise InvalidError(f"the table has no metric {name!r}; it has {', '.join(near)}")
 
     def rows(self, chosen: Array) -> PerformanceTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -12,6 +11,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 
 from sidecar.core.casting import cast
+from sidecar.core.close_names import close_names
 from sidecar.core.errors import InvalidError
 from sidecar.core.tensors import Array, TensorSpec
 from sidecar.tools.profiles.npz import NpzSource
@@ -227,7 +227,7 @@ def _sizes(path: Path, spec: TensorSpec, parts: Sequence[Array], label: str | No
 def _check_known(path: Path, name: str, columns: Sequence[str]) -> None:
     if name in columns:
         return
-    near = difflib.get_close_matches(name, columns, n=3, cutoff=0.5) or list(columns[:10])
+    near = close_names(name, columns, 3) or list(columns[:10])
     raise InvalidError(f"{path}: there is no column {name!r}; there is {', '.join(near) or 'none'}")
 
 
