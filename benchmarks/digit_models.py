@@ -12,11 +12,8 @@ import numpy as np
 from tritonclient.grpc import service_pb2
 
 from sidecar.core.tensors import Array
-from sidecar.formats.profile import write_profile
-from sidecar.inference.onnx import OnnxModel, class_output
 from sidecar.tools.demo import digits
-from sidecar.tools.profiles.build import build_profile
-from sidecar.tools.profiles.data import open_rows
+from sidecar.tools.demo.build import train_and_profile
 
 MODEL_INFER = "/inference.GRPCInferenceService/ModelInfer"
 _SEED = 0
@@ -27,19 +24,7 @@ def train(domains: Sequence[str], folder: Path) -> list[dict[str, Any]]:
     """Leaves DOMAIN.onnx and DOMAIN.safetensors in the folder; the candidates' configuration."""
     data = digits.load(_SEED)
     for domain in domains:
-        digits.train(domain, data, folder, _SEED)
-        model = OnnxModel(folder / f"{domain}.onnx")
-        profile = build_profile(
-            model,
-            open_rows(folder / f"{domain}-train.npz", model.inputs, label="label"),
-            open_rows(folder / f"{domain}-validation.npz", model.inputs, label="label"),
-            output=class_output(model),
-            classes=digits.CLASSES,
-            partition_rows=100,
-            seed=_SEED,
-            progress=lambda _: None,
-        )
-        write_profile(profile, folder / f"{domain}.safetensors")
+        train_and_profile(domain, data, folder, _SEED)
     return [candidate(domain) for domain in domains]
 
 

@@ -26,25 +26,31 @@ _RUNS: Final = 400
 _PARTS: Final = 8
 
 
+def train_and_profile(source: str, data: digits.Digits, folder: Path, seed: int) -> OnnxModel:
+    """Trains a candidate and returns it; writes SOURCE.onnx and SOURCE.safetensors into the folder."""
+    digits.train(source, data, folder, seed)
+    model = OnnxModel(folder / f"{source}.onnx")
+    profile = build_profile(
+        model,
+        open_rows(folder / f"{source}-train.npz", model.inputs, label="label"),
+        open_rows(folder / f"{source}-validation.npz", model.inputs, label="label"),
+        output=class_output(model),
+        classes=digits.CLASSES,
+        partition_rows=100,
+        seed=seed,
+        progress=lambda _: None,
+    )
+    write_profile(profile, folder / f"{source}.safetensors")
+    return model
+
+
 def build(folder: Path, seed: int, told: Callable[[str], None]) -> Path:
     """Trains and profiles the candidates; returns the path of the configuration file."""
     data = digits.load(seed)
     candidates = []
     for source in digits.CANDIDATES:
         told(source)
-        digits.train(source, data, folder, seed)
-        model = OnnxModel(folder / f"{source}.onnx")
-        profile = build_profile(
-            model,
-            open_rows(folder / f"{source}-train.npz", model.inputs, label="label"),
-            open_rows(folder / f"{source}-validation.npz", model.inputs, label="label"),
-            output=class_output(model),
-            classes=digits.CLASSES,
-            partition_rows=100,
-            seed=seed,
-            progress=lambda _: None,
-        )
-        write_profile(profile, folder / f"{source}.safetensors")
+        model = train_and_profile(source, data, folder, seed)
         candidates.append(
             {
                 "name": f"digits-{source}",
